@@ -25,7 +25,9 @@ def generate_launch_description():
                 'class_name', default_value='ulcer', description='Class that stops the belt.'
             ),
             DeclareLaunchArgument(
-                'stop_above', default_value='0.012', description='Share of the image that stops it.'
+                'stop_above',
+                default_value='0.012',
+                description='Share of the image that stops it.',
             ),
             DeclareLaunchArgument(
                 'run_below', default_value='0.008', description='Share at which it may run again.'

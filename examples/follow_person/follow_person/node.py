@@ -56,6 +56,7 @@ class FollowPerson(Node):
         self._last_s: dict[str, float] = {}
         self._size_wh = (0, 0)
         self._target: Box | None = None
+        self._said = ''
         self._velocity = self.create_publisher(Twist, 'cmd_vel', 1)
         # These take the newest message from any publisher, reliable or not.
         newest = qos_profile_sensor_data
@@ -95,11 +96,23 @@ class FollowPerson(Node):
 
     def _drive(self) -> None:
         command = Twist()
-        well = self._is_recent('deadman') and self._is_recent('target') and all(self._size_wh)
-        if well and self._target is not None:
+        held = self._what_holds()
+        if not held and self._target is not None:
             speed, turn = velocities(self._target, self._size_wh, self._limits)
             command.linear.x, command.angular.z = speed, turn
         self._velocity.publish(command)
+        said = f'the robot stands: {held}' if held else f'the robot follows a {self._class_name}'
+        if said != self._said:
+            self._said = said
+            self.get_logger().info(said)
+
+    def _what_holds(self) -> str:
+        """Why the robot must stand; empty while all is well."""
+        if not self._is_recent('deadman'):
+            return 'deadman does not say true'
+        if not all(self._size_wh):
+            return 'the size of the image is not known, as no camera_info has come'
+        return '' if self._is_recent('target') else f'no {self._class_name} is seen'
 
     def _is_recent(self, what: str) -> bool:
         last_s = self._last_s.get(what)

@@ -7,7 +7,9 @@ from follow_person.node import FollowPerson
 from follow_person.steering import Box, Limits, choose, velocities
 from geometry_msgs.msg import Twist
 from nodes.support import unique_header
+from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Bool
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -157,3 +159,17 @@ def test_whom_it_does_not_follow(robot):
     ):
         assert all(map(is_still, robot(HELD, INFO, message, until=stands_on))), message
     robot(HELD, INFO, PERSON, until=moves)
+
+
+def test_it_says_what_holds_it(robot, peer):
+    said = peer.collect('/rosout', Log, QoSProfile(depth=50))
+    robot(INFO, PERSON, until=stands_on)
+    robot(HELD, INFO, PERSON, until=moves)
+    robot(HELD, INFO, detections(), until=stands)
+    expected = [
+        'the robot stands: deadman does not say true',
+        'the robot follows a person',
+        'the robot stands: no person is seen',
+    ]
+    peer.wait_for(lambda: [msg.msg for msg in said][-1:] == expected[-1:], 'the last reason')
+    assert [msg.msg for msg in said if msg.msg in expected][-2:] == expected[1:]
