@@ -36,10 +36,10 @@ def new_header() -> Any:
 def message_builder(model: Model[Any, Any]) -> Callable[[Any, Any], Any]:
     """A function from (result, header) to the messages of the result.
 
-    They are the messages that the node for this task publishes. Without ROS the function returns
-    the result unchanged.
+    They are the messages that the node for this task publishes to whoever does not ask for more.
+    Without ROS the function returns the result unchanged.
     """
     if not messages_available():
         return lambda result, header: result
-    topics = model.task.topics(model)
+    topics = [topic for topic in model.task.topics(model) if not topic.on_demand]
     return lambda result, header: [topic.fill(result, header) for topic in topics]
