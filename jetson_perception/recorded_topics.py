@@ -15,6 +15,7 @@ COMPRESSED, RAW, NONE = RECORDED_IMAGES = ('compressed', 'raw', 'none')
 """What may be recorded of the images."""
 
 _RESULTS = (
+    'annotations',
     'camera_info',
     'classification',
     'depth',
@@ -29,7 +30,10 @@ _RESULTS = (
     'stats',
     'summary',
 )
-"""Last words of topics with what nodes find. Pictures for people can be drawn from these anew."""
+"""Last words of topics with what nodes find. Pictures for people can be drawn from these anew.
+
+`annotations` are what Foxglove draws them from, which cannot do so from the others.
+"""
 
 _BELOW = '(?:(?!ground_truth/)[^/]+/)*'
 """Engines and cameras; the truth of a rendered scene can be rendered anew."""

@@ -70,6 +70,7 @@ ROS = {
     'builtin_interfaces',
     'cv_bridge',
     'diagnostic_msgs',
+    'foxglove_msgs',
     'launch',
     'launch_ros',
     'lifecycle_msgs',

@@ -24,6 +24,7 @@ def test_results_of_engines_and_cameras(namespace):
             'mask',
             'det/detections',
             'det/detections_3d',
+            'det/annotations',
             'pose/keypoints',
             'depth/depth/relative',
             'front/det/stats',

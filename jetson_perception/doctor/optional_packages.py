@@ -19,6 +19,7 @@ class _Package(NamedTuple):
     module: str  # what the uses import
     uses: str
     oldest: int = 0  # the first major version that all uses can do with
+    install: str = ''  # how to, where pip has it not
 
 
 _PACKAGES = {
@@ -29,6 +30,11 @@ _PACKAGES = {
     'onnx': _Package('onnx', 'quantize, build-engine, and FP16 or INT8 made of FP32 models'),
     'pycocotools': _Package('pycocotools.cocoeval', 'evaluate of detectors'),
     'matplotlib': _Package('matplotlib.pyplot', '--plot of commands'),
+    'foxglove_msgs': _Package(
+        'foxglove_msgs.msg',
+        "yolo_node's annotations for Foxglove, and its video topics",
+        install='sudo apt-get install ros-$ROS_DISTRO-foxglove-msgs',
+    ),
 }
 
 
@@ -45,7 +51,7 @@ def examine_optional_packages(machine: Machine) -> Iterator[Finding]:
 def _examine(machine: Machine, name: str, package: _Package) -> Finding:
     found = machine.probe('module', package.module)
     wanted = f"'{name}>={package.oldest}'" if package.oldest else name
-    advice = f'for {package.uses}: {pip_install(wanted)}'
+    advice = f'for {package.uses}: {package.install or pip_install(wanted)}'
     if found.get('error'):
         return Finding(_GROUP, name, f'installed, but: {found["error"]}', MISSING, advice)
     if not found.get('installed'):

@@ -31,6 +31,12 @@ def vivid(index: int) -> Color:
     return blue, green, red
 
 
+def legible_on(ground: Color) -> Color:
+    """Black or white, whichever is easier to read on a color."""
+    blue, green, red = ground
+    return BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else WHITE
+
+
 def folded(ids: Any) -> Any:
     """Ids mapped to 1 to 255, so that a byte holds them; colors repeat beyond 255."""
     return (ids - 1) % 255 + 1

@@ -164,17 +164,16 @@ def draw_detections(
     if detections.keypoints is not None:
         for points in detections.keypoints[::-1]:
             _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, sizes.line)
-    colors = _colors(detections)
+    colors = object_colors(detections)
     if detections.trails is not None:
         _draw_trails(canvas, detections, colors, sizes.line)
     class_ids = detections.class_id.tolist()
-    scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
     with _taken_by(overlay, canvas) as boxes:
         boxes.add_boxes(
             detections.xyxy,
             [class_name_of(class_names, class_id) for class_id in class_ids],
             [drawn_name(class_names, class_id) for class_id in class_ids],
-            [f'{score:.2f}' + (f' #{name.lstrip("#")}' if name else '') for score, name in scored],
+            object_values(detections),
             colors,
             None if detections.oriented is None else oriented_corners(detections.oriented),
         )
@@ -200,8 +199,14 @@ def count_rows(detections: Detections, class_names: Sequence[str]) -> list[tuple
     ]
 
 
-def _colors(detections: Detections) -> list[Color]:
-    """BGR of each object."""
+def object_values(detections: Detections) -> list[str]:
+    """Score and id of each object, as the second part of its label."""
+    scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
+    return [f'{score:.2f}' + (f' #{name.lstrip("#")}' if name else '') for score, name in scored]
+
+
+def object_colors(detections: Detections) -> list[Color]:
+    """BGR of each object: of its class, of its instance where there are masks, or of its id."""
     if detections.instance_ids is not None:
         return [vivid(folded(row + 1)) for row in range(len(detections))]
     classes = detections.class_id.tolist()

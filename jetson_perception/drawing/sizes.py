@@ -21,7 +21,12 @@ class Sizes:
     @classmethod
     def for_image(cls, canvas: NDArray[np.uint8]) -> Sizes:
         """The sizes for an image."""
-        side = (canvas.shape[0] + canvas.shape[1]) / 2
+        return cls.for_size((canvas.shape[1], canvas.shape[0]))
+
+    @classmethod
+    def for_size(cls, size_wh: tuple[int, int]) -> Sizes:
+        """The sizes for an image of this width and height."""
+        side = sum(size_wh) / 2
         return cls(
             line=max(round(side * 0.0025), 1),
             text=max(round(side * 0.017), 10),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from jetson_perception.drawing.colors import legible_on
 from jetson_perception.drawing.fonts import PACKAGED, font_for, sized
 from jetson_perception.drawing.kept import KeptPixels
 from jetson_perception.model_info import class_name_of
@@ -150,7 +151,6 @@ def _render(text: str, px: int) -> NDArray[np.uint8]:
 
 def _lay(text: str, px: int, ground: Color, left: int, right: int) -> NDArray[np.uint8]:
     margins = cv2.copyMakeBorder(rendered(text, px), 0, 0, left, right, cv2.BORDER_CONSTANT)
-    blue, green, red = ground
-    ink = 0 if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else 255
+    ink = np.array(legible_on(ground))
     share = margins[..., None].astype(np.float32) / 255
     return np.rint(np.array(ground) * (1 - share) + ink * share).astype(np.uint8)

@@ -188,3 +188,10 @@ def require_on_crops(model: Model[Any, Any]) -> TaskOnCrops:
 def finds_objects(task: Task) -> bool:
     """Whether the results of a task are `Detections`, on whose boxes others can look."""
     return isinstance(task, ObjectDetection)
+
+
+def shown_objects(task: Task) -> Callable[[Any], Detections] | None:
+    """What gives the objects of a result with what is said of them; None where there are none."""
+    if isinstance(task, ClassesOnCrops):
+        return ClassifiedObjects.named
+    return (lambda result: result) if finds_objects(task) else None

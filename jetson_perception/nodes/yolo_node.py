@@ -9,7 +9,8 @@ Out, for each engine that the parameter `engines` names: `<engine>/detections`
 image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
 classifier in place of these, `<engine>/depth` or `<engine>/depth/relative` (32FC1) of a depth
 model, `<engine>/label_info` (latched), `<engine>/stats`; while somebody subscribes, depth in
-colors (`color` behind its topic), `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
+colors (`color` behind its topic), `<engine>/annotations` (foxglove_msgs/ImageAnnotations, where
+these messages are installed), `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
 `<engine>/keypoints_3d`, where `depth.image_topics` names depth images, and `annotated` and
 `annotated/compressed` with the results of all. Every output has its image's header. An engine with
 `crop_of` looks at the boxes of another one; a classifier then has `<engine>/detections` too.
@@ -35,6 +36,7 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
 from jetson_perception.ros.crop_engine import CropEngine
 from jetson_perception.ros.engine_services import EngineServices
+from jetson_perception.ros.image_annotations import EngineAnnotations
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.model_reload import Renewal, require_same_kind
 from jetson_perception.ros.node_depth import NodeDepth
@@ -196,6 +198,7 @@ class _Engine:
         node, model, task = self._node, self.model, self.task
         self._topics = [ResultPublishers(node, task.topics(model), each) for each in names]
         self._spatial = node.depth.publishers(lambda: task.spatial_topics(model), names)
+        self._annotations = EngineAnnotations(node, task, model, names)
         pictures = task.picture_topics(model)
         self.pictures = [ResultPictures(node, self.name, pictures, each) for each in names]
 
@@ -203,6 +206,7 @@ class _Engine:
         model, task = self.model, self.task
         self._topics = [each.renewed(task.topics(model)) for each in before._topics]
         self._spatial = [each.renewed(task.spatial_topics(model)) for each in before._spatial]
+        self._annotations = before._annotations.renewed(task, model)
         self.pictures, self._labels = before.pictures, before._labels
 
     def serve(self) -> None:
@@ -248,6 +252,7 @@ class _Engine:
     def publish(self, frame: Frame, result: Any) -> None:
         frame.models[self.name] = self.model
         self._topics[frame.input_index].publish(result, frame.header)
+        self._annotations.publish(frame, result, self.params.value.keypoint_score_threshold)
         if self._spatial:
             self._spatial[frame.input_index].offer(frame, result)
 
@@ -273,6 +278,7 @@ class _Engine:
             spatial.destroy()
         for topics in self._topics:
             topics.destroy()
+        self._annotations.destroy()
         for pictures in self.pictures:
             pictures.destroy()
         for labels in self._labels:

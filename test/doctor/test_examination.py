@@ -40,6 +40,7 @@ EXPECTED = {
         'onnx': ('ok', '1.16.0', ''),
         'pycocotools': ('missing', 'not installed', 'for evaluate of detectors: pip install'),
         'matplotlib': ('ok', '3.5.1', ''),
+        'foxglove_msgs': ('missing', 'not installed', 'install ros-$ROS_DISTRO-foxglove-msgs'),
         'distribution': ('ok', 'humble', ''),
         'messages': ('ok', 'sensor_msgs, vision_msgs, jetson_perception', ''),
         'middleware': ('ok', 'rmw_fastrtps_cpp', ''),

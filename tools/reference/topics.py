@@ -69,6 +69,15 @@ _TRUTH = (
         'Of a `scene://`: those with keypoints.',
     ),
 )
+#: What yolo_node publishes where the package of the messages is installed.
+_WITH_PACKAGE = (
+    (
+        '<engine>/annotations',
+        'foxglove_msgs/ImageAnnotations',
+        'Where `foxglove_msgs` is installed, while somebody subscribes: boxes, labels and '
+        'keypoints, for [Foxglove](recording.md#foxglove-and-rviz2) to draw over the image.',
+    ),
+)
 #: What each subscription is for.
 SUBSCRIBED = {
     'image': 'Images in any [encoding](#encodings). The newest wins.',
@@ -154,12 +163,12 @@ def page() -> str:
 def _topics(node: str, found: dict[str, NodeGraph]) -> list[str]:
     rows = []
     for each in _once(found[node].publishers):
-        rows.append([f'`{each.name}`', _linked(each.type), each.qos, PUBLISHED[each.name]])
-    if node == 'camera_node':
-        rows += [
-            [f'`{name}`', _linked(kind), qos_text(qos.RESULTS), text]
-            for name, kind, text in _TRUTH
-        ]
+        if each.name in PUBLISHED:
+            rows.append([f'`{each.name}`', _linked(each.type), each.qos, PUBLISHED[each.name]])
+    more = {'camera_node': _TRUTH, 'yolo_node': _WITH_PACKAGE}.get(node, ())
+    rows += [
+        [f'`{name}`', _linked(kind), qos_text(qos.RESULTS), text] for name, kind, text in more
+    ]
     lines = ['It publishes:', '', *table(['topic', 'type', 'QoS', ''], rows)]
     taken = list(_subscriptions(found[node]))
     if taken:
@@ -221,6 +230,7 @@ def _compare(found: dict[str, NodeGraph]) -> None:
         ('services', SERVICES),
     ):
         there = {each.name for graph in found.values() for each in getattr(graph, end)}
+        there -= {name for name, _, _ in _WITH_PACKAGE}
         for name in sorted(there ^ described.keys()):
             what = 'is not described in' if name in there else 'is described, but no node has it:'
             raise RuntimeError(f'{name} ({end}) {what} tools/reference/topics.py')
