@@ -4,6 +4,7 @@ import { isVideo, Video } from './video.js';
 import { onChoice, wish } from './way.js';
 
 const AGAIN_MS = 1000;
+const CHOSEN_MS = 200;
 const RATE_OVER_MS = 2000;
 
 export function showStreams(topics) {
@@ -88,7 +89,9 @@ class Pictures {
   openAgain(mayDecode) {
     this.#hasFailed = !mayDecode;
     this.#leave();
-    this.#update();
+    // Who chooses by keys passes what is between.
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#update(), CHOSEN_MS);
   }
 
   #leave() {
