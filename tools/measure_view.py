@@ -9,6 +9,10 @@ that shows both streams and the state, as the page does. The difference is what 
 Then seg_node runs on one of them, and the rate and latency that the page is told are compared with
 those of a listener, which counts results and the time from stamp to arrival. Exits with 1 if a bar
 is missed.
+
+    source tools/env.sh && python tools/measure_view.py --h264
+
+compares H.264 with files instead, for one who looks at one such stream, in which things move.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ import numpy as np  # noqa: E402
 from jetson_perception.bringup import NodeProcess  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from jetson_perception.ros.processes import RunningProcess
 
@@ -62,6 +66,7 @@ def main() -> int:
     parser.add_argument('--seconds', type=float, default=20.0, help='of each run (%(default)s)')
     parser.add_argument('--model', default='oranges', help='of seg_node (%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
+    parser.add_argument('--h264', action='store_true', help='what H.264 takes, beside files')
     parser.add_argument('--receive', action='store_true', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.receive:
@@ -73,6 +78,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         start = starter(stack, folder)
+        if arguments.h264:
+            start(moving(folder))
+            view = start(NodeProcess('view', arguments=('--port', '0')))
+            url = wait_for(lambda: address(view), 'the view')
+            ways = {'files': '', 'H.264': '&video=h264'}
+            report_ways(
+                {
+                    what: of_view(view, url, arguments.seconds, STREAMS[:1], way)
+                    for what, way in ways.items()
+                }
+            )
+            return 0
         for camera in cameras(folder):
             start(camera)
         found = {'receiving and encoding': of_receiving(arguments.seconds)}
@@ -114,15 +131,37 @@ def cameras(folder: Path) -> list[NodeProcess]:
             color = noise.integers(0, 255, 3).tolist()
             cv2.circle(picture, center, int(noise.integers(10, 90)), color, -1, cv2.LINE_AA)
         cv2.imwrite(str(pictures / f'{number}.jpg'), picture)
-    return [
-        NodeProcess(
-            'camera_node',
-            namespace=name,
-            parameters={'source': f'images://{pictures}', 'loop': True, 'frame_rate': RATE_HZ},
-            remappings={f'/{name}/image_raw': f'/{name}/annotated'},
-        )
-        for name in STREAMS
+    return [camera(name, pictures) for name in STREAMS]
+
+
+def camera(name: str, pictures: Path) -> NodeProcess:
+    """One that publishes the pictures of a folder as `annotated`, again and again."""
+    return NodeProcess(
+        'camera_node',
+        namespace=name,
+        parameters={'source': f'images://{pictures}', 'loop': True, 'frame_rate': RATE_HZ},
+        remappings={f'/{name}/image_raw': f'/{name}/annotated'},
+    )
+
+
+def moving(folder: Path) -> NodeProcess:
+    """A camera before which 20 discs move, with noise that is another one in each picture."""
+    pictures = folder / 'moving'
+    pictures.mkdir()
+    noise = np.random.default_rng(1)
+    discs = [
+        (noise.integers(0, SIZE_WH), noise.integers(-9, 10, 2), noise.integers(0, 255, 3).tolist())
+        for _ in range(20)
     ]
+    for number in range(30):
+        picture = np.full((SIZE_WH[1], SIZE_WH[0], 3), 90, np.uint8)
+        for at, step, color in discs:
+            center = ((at + number * step) % SIZE_WH).tolist()
+            cv2.circle(picture, center, 60, color, -1, cv2.LINE_AA)
+        grain = np.empty_like(picture)
+        cv2.randu(grain, 0, 8)
+        cv2.imwrite(str(pictures / f'{number:02}.png'), cv2.add(picture, grain))
+    return camera(STREAMS[0], pictures)
 
 
 def segmentation(model: str) -> NodeProcess:
@@ -223,35 +262,44 @@ def figures(begun_s: float, pictures: int, used_s: float) -> dict[str, float]:
     }
 
 
-def of_view(view: RunningProcess, url: str, seconds: float) -> dict[str, float]:
-    """What the view takes for one who looks at both streams and the state."""
-    return asyncio.run(looked_at(url, seconds, view.pid))
+def of_view(
+    view: RunningProcess,
+    url: str,
+    seconds: float,
+    streams: Sequence[str] = STREAMS,
+    way: str = '',
+) -> dict[str, float]:
+    """What the view takes for one who looks at streams and the state; `way` ends addresses."""
+    paths = ['/state', *(f'/pictures?topic=/{name}/annotated{way}' for name in streams)]
+    return asyncio.run(looked_at(url, paths, seconds, view.pid))
 
 
-async def looked_at(url: str, seconds: float, pid: int) -> dict[str, float]:
+async def looked_at(url: str, paths: list[str], seconds: float, pid: int) -> dict[str, float]:
     """Show the page, without drawing it, and measure the process that serves it."""
     import aiohttp
 
-    pictures = 0
+    pictures = sent_bytes = 0
 
     async def look(path: str) -> None:
-        nonlocal pictures
+        nonlocal pictures, sent_bytes
         async with session.ws_connect(url + path, headers=own, max_msg_size=0) as opened:
             async for message in opened:
                 if message.type is aiohttp.WSMsgType.BINARY:
                     pictures += 1
+                    sent_bytes += len(message.data)
                     await opened.send_str('next')
 
     own = {'Origin': url}
     async with aiohttp.ClientSession() as session:
-        paths = ['/state', *(f'/pictures?topic=/{name}/annotated' for name in STREAMS)]
         looking = [asyncio.ensure_future(look(path)) for path in paths]
         while pictures < 2 * RATE_HZ:
             await asyncio.sleep(0.1)
         await asyncio.sleep(SETTLED_S)
         begun_s, before, used_s = time.monotonic(), pictures, cpu_s(pid)
+        bytes_before = sent_bytes
         await asyncio.sleep(seconds)
         found = figures(begun_s, pictures - before, cpu_s(pid) - used_s)
+        found['kB a picture'] = (sent_bytes - bytes_before) / 1000 / max(pictures - before, 1)
         for each in looking:
             each.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
@@ -340,6 +388,15 @@ def report_cost(found: dict[str, dict[str, float]]) -> bool:
     cost = (view['ms a picture'] - base['ms a picture']) / 1000 * len(STREAMS) * RATE_HZ
     print(f'the page costs {cost:.1%} of a core; the bar is {MOST_CORE:.0%}', flush=True)
     return cost < MOST_CORE
+
+
+def report_ways(found: dict[str, dict[str, float]]) -> None:
+    """Print what files take, and what H.264 does."""
+    for what, each in found.items():
+        print(
+            f'{what}: {each["pictures/s"]:.1f} pictures/s, {each["kB a picture"]:.1f} kB a '
+            f'picture, {each["core"]:.1%} of a core, {each["ms a picture"]:.2f} ms a picture'
+        )
 
 
 def report_truth(told: dict[str, dict[str, float]]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.view.newest_slot import NewestSlot
 from jetson_perception.view.reducing import Reducing
 from jetson_perception.view.viewer import Viewer
+from jetson_perception.view.viewer_video import MOST_VIDEOS, ViewerVideo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,18 +64,34 @@ class PictureFeeds:
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
         self._feeds: dict[str, _Feed] = {}
+        self._videos: list[ViewerVideo] = []
 
     @contextmanager
-    def watching(self, topic: str) -> Iterator[Viewer]:
-        """A viewer who gets the pictures of a topic within the block."""
-        with self._joined(topic) as (feed, slot):
-            yield Viewer(feed.reducing, slot)
+    def watching(self, topic: str, video: str = '') -> Iterator[Viewer]:
+        """A viewer who gets the pictures of a topic within the block.
+
+        As H.264 if `video` is one of `viewer_video.WISHES`, where that can be.
+        """
+        with self._joined(topic) as (feed, slot), self._encoding(video) as encoding:
+            yield Viewer(feed.reducing, slot, encoding)
 
     @contextmanager
     def receiving(self, topic: str) -> Iterator[NewestSlot[Picture]]:
         """A slot that gets the pictures of a topic within the block, as they are."""
         with self._joined(topic) as (_, slot):
             yield slot
+
+    @contextmanager
+    def _encoding(self, wish: str) -> Iterator[ViewerVideo]:
+        video = ViewerVideo(wish)
+        encoding = [each for each in self._videos if not each.is_over]
+        if len(encoding) >= MOST_VIDEOS and not video.is_over:
+            video.give_up(f'{MOST_VIDEOS} viewers get H.264 already')
+        self._videos.append(video)
+        try:
+            yield video
+        finally:
+            self._videos.remove(video)
 
     @contextmanager
     def _joined(self, topic: str) -> Iterator[tuple[_Feed, NewestSlot[Picture]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import cv2
 
@@ -13,6 +13,10 @@ from jetson_perception.errors import ImageError
 from jetson_perception.images.encodings import decode_compressed
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.view.robot import Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Level(NamedTuple):
@@ -76,10 +80,19 @@ def reduce(picture: Picture, level: Level) -> Picture | None:
         bgr = decode_compressed(picture.data, picture.content_type, MAX_IMAGE_PIXELS)
     except ImageError:
         return None
-    if level.divisor > 1:
-        height, width = (max(side // level.divisor, 1) for side in bgr.shape[:2])
-        bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, level.quality])
+    done, data = cv2.imencode(
+        '.jpg', shrunk(bgr, level), [cv2.IMWRITE_JPEG_QUALITY, level.quality]
+    )
     if not done:
         return None
     return min(picture, Picture(data.tobytes(), 'image/jpeg'), key=lambda each: len(each.data))
+
+
+def shrunk(bgr: NDArray[np.uint8], level: Level) -> NDArray[np.uint8]:
+    """The pixels (height, width, 3) at the size of a level."""
+    if level.divisor == 1:
+        return bgr
+    height, width = (max(side // level.divisor, 1) for side in bgr.shape[:2])
+    return cast(
+        'NDArray[np.uint8]', cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+    )

@@ -167,7 +167,7 @@ class Server:
         topic = await self._topic(request)
         with self._seats.taken():
             opened = await open_socket(request)
-            with self._pictures.watching(topic) as viewer:
+            with self._pictures.watching(topic, request.query.get('video', '')) as viewer:
                 await send_pictures(opened, viewer)
         return opened
 

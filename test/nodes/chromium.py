@@ -16,7 +16,15 @@ import aiohttp
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 DEADLINE_S = 20.0
 #: Windows' numbers of the keys that have no character of their own.
-KEYS = {'Tab': 9, 'Enter': 13, ' ': 32, 'ArrowLeft': 37, 'ArrowRight': 39}
+KEYS = {
+    'Tab': 9,
+    'Enter': 13,
+    ' ': 32,
+    'ArrowLeft': 37,
+    'ArrowUp': 38,
+    'ArrowRight': 39,
+    'ArrowDown': 40,
+}
 TEXTS = {'Enter': '\r', ' ': ' '}
 
 

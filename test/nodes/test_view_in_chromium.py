@@ -18,6 +18,8 @@ pytest.importorskip('aiohttp')
 from nodes.chromium import Chromium, found_chromium
 from nodes.test_view import started_view
 
+from jetson_perception.view.h264 import SOFTWARE, found_encoder
+
 pytestmark = pytest.mark.skipif(
     found_chromium() is None, reason='there is no Chromium: `sudo apt install chromium`'
 )
@@ -75,7 +77,7 @@ def page(chromium, robot):
     """The page that most tests look at, once all is there."""
     with closing(chromium.page(robot.url)) as made:
         made.wait_for('document.querySelectorAll("#settings input[type=range]").length >= 2')
-        made.wait_for('document.querySelectorAll("#settings .classes input").length === 2')
+        made.wait_for('document.querySelectorAll("#settings [role=group] input").length === 2')
         made.wait_for('document.querySelectorAll("#streams figure").length === 2')
         yield made
 
@@ -145,6 +147,68 @@ class TestSeen:
         assert [(each['id'], each['nodes'][0]['html']) for each in found] == []
 
 
+@pytest.mark.skipif(found_encoder() not in SOFTWARE, reason='H.264 is not encoded on the CPU here')
+class TestH264:
+    """Chosen by keys: the CPU encodes it for those alone who choose it."""
+
+    @pytest.fixture
+    def page(self, page):
+        """One whose browser decodes it; what was chosen is forgotten."""
+        if not page.value("import('/files/video.js').then(it => it.canDecode())"):
+            pytest.skip('this Chromium does not decode H.264')
+        yield page
+        choose(page, 'automatic')
+
+    def test_it_moves_and_has_the_same_colors(self, page):
+        canvas = 'document.querySelectorAll("#streams canvas")[1]'  # the detector's
+        choose(page, 'h264')
+        page.wait_for(f'document.body.innerText.includes("H.264 by {found_encoder()}")')
+        for _ in range(2):
+            before = page.value(f'{canvas}.toDataURL()')
+            page.wait_for(f'{canvas}.toDataURL() !== {before!r}')
+        assert page.value(f'[{canvas}.width, {canvas}.height]') == [320, 240]
+        # An orange disc comes by.
+        orange = f"""(() => {{
+            const copy = new OffscreenCanvas(1, 1).getContext('2d');
+            copy.drawImage({canvas}, -160, -120);
+            const [r, g, b] = copy.getImageData(0, 0, 1, 1).data;
+            return r > 240 && Math.abs(g - 140) < 16 && b < 16;
+        }})()"""
+        page.wait_for(orange)
+        assert page.problems() == []
+
+    @pytest.mark.parametrize(
+        'failure',
+        [
+            pytest.param('decode = function () { throw Error("broken"); }', id='at_once'),
+            pytest.param('configure = function () { throw Error("broken"); }', id='not_begun'),
+        ],
+    )
+    def test_a_browser_that_fails_gets_files(self, page, failure):
+        """Without a word by it, and without being loaded again."""
+        method = failure.partition(' ')[0]
+        page.value(f'window.kept = VideoDecoder.prototype.{method}; window.here = true')
+        page.value(f'VideoDecoder.prototype.{failure}; true')
+        try:
+            choose(page, 'h264')
+            page.wait_for('document.body.innerText.includes("this browser cannot decode")')
+            page.wait_for('/[1-9][0-9.]* pictures\\/s/.test(document.body.innerText)')
+        finally:
+            page.value(f'VideoDecoder.prototype.{method} = window.kept; true')
+        assert page.value('window.here')
+        choose(page, 'automatic')
+        page.wait_for('!document.body.innerText.includes("this browser cannot decode")')
+
+
+def choose(page, way):
+    """How pictures are sent: by keys."""
+    page.tab_to('it.id === "way"')
+    while page.value('document.getElementById("way").value') != way:
+        at = ['automatic', 'mjpeg', 'h264'].index(page.value('document.activeElement.value'))
+        ahead = ['automatic', 'mjpeg', 'h264'].index(way) > at
+        page.press('ArrowDown' if ahead else 'ArrowUp')
+
+
 class TestUsedByKeyboard:
     """Nothing but keys, in the order in which Tab reaches things."""
 
@@ -171,10 +235,10 @@ class TestUsedByKeyboard:
         page.wait_for('document.getElementById("settings-done").innerText.includes("is set")')
 
     def test_a_class_is_left_out(self, page, robot):
-        page.tab_to('it.type === "checkbox" && it.closest("#settings")')
+        page.tab_to('it.type === "checkbox" && it.closest("#settings [role=group]")')
         page.press(' ')
         robot.peer.wait_for(lambda: len(robot.parameter('det.classes')) == 1, 'one class')
-        page.tab_to('it.type === "checkbox" && it.closest("#settings")')
+        page.tab_to('it.type === "checkbox" && it.closest("#settings [role=group]")')
         page.press(' ')  # of the last one, which has to stay
         page.wait_for('document.getElementById("settings-problem").innerText.includes("at least")')
         assert len(robot.parameter('det.classes')) == 1

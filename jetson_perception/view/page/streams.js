@@ -1,7 +1,10 @@
 // The streams of pictures: each over a WebSocket, which brings the next picture when it is asked for.
 import { element, keyed, setText } from './dom.js';
+import { isVideo, Video } from './video.js';
+import { onChoice, wish } from './way.js';
 
 const AGAIN_MS = 1000;
+const CHOSEN_MS = 200;
 const RATE_OVER_MS = 2000;
 
 export function showStreams(topics) {
@@ -23,9 +26,11 @@ function stream(topic) {
     pictures.setPaused(paused);
   });
   const seen = () => pictures.setHidden(document.hidden);
-  document.addEventListener('visibilitychange', seen);
+  const ending = new AbortController();
+  document.addEventListener('visibilitychange', seen, { signal: ending.signal });
+  onChoice(() => pictures.openAgain(true), ending.signal);
   figure.addEventListener('gone', () => {
-    document.removeEventListener('visibilitychange', seen);
+    ending.abort();
     pictures.close();
   });
   seen();
@@ -45,6 +50,9 @@ class Pictures {
   #shown = [];
   // What the server says of this viewer: pictures skipped for newer ones, and how they are reduced.
   #figures = null;
+  #video = null;
+  // H.264 was tried in vain: files are asked for until somebody chooses anew.
+  #hasFailed = false;
 
   constructor(topic, canvas, say) {
     this.#topic = topic;
@@ -74,34 +82,66 @@ class Pictures {
     const wanted = !(this.#closed || this.#paused || this.#hidden);
     clearTimeout(this.#timer);
     if (wanted && this.#socket === null) this.#open();
-    if (!wanted && this.#socket !== null) {
-      this.#socket.onclose = null;
-      this.#socket.close();
-      this.#socket = null;
-      this.#figures = null;
-    }
+    if (!wanted) this.#leave();
     this.#sayRate();
+  }
+
+  openAgain(mayDecode) {
+    this.#hasFailed = !mayDecode;
+    this.#leave();
+    // Who chooses by keys passes what is between.
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#update(), CHOSEN_MS);
+  }
+
+  #leave() {
+    if (this.#socket === null) return;
+    this.#socket.onclose = null;
+    this.#socket.onmessage = null;
+    this.#socket.close();
+    this.#forget();
+  }
+
+  #forget() {
+    this.#socket = null;
+    this.#figures = null;
+    this.#video?.close();
+    this.#video = null;
   }
 
   #open() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const query = new URLSearchParams({ topic: this.#topic });
+    const query = new URLSearchParams({ topic: this.#topic, video: this.#hasFailed ? '' : wish() });
     const socket = new WebSocket(`${scheme}://${location.host}/pictures?${query}`);
-    socket.binaryType = 'blob';
+    socket.binaryType = 'arraybuffer';
+    const next = () => {
+      if (socket.readyState === WebSocket.OPEN) socket.send('next');
+    };
     socket.onmessage = async (message) => {
       if (typeof message.data === 'string') {
         this.#figures = JSON.parse(message.data);
         return;
       }
-      await this.#show(message.data);
-      if (socket.readyState === WebSocket.OPEN) socket.send('next');
+      if (isVideo(message.data)) {
+        this.#decode(message.data, next);
+      } else {
+        await this.#show(new Blob([message.data]));
+        next();
+      }
     };
     socket.onclose = () => {
-      this.#socket = null;
-      this.#figures = null;
+      this.#forget();
       this.#timer = setTimeout(() => this.#update(), AGAIN_MS);
     };
     this.#socket = socket;
+  }
+
+  #decode(data, next) {
+    this.#video ??= new Video((frame) => {
+      this.#draw(frame, frame.displayWidth, frame.displayHeight);
+      next();
+    }, () => this.openAgain(false));
+    this.#video.decode(data);
   }
 
   async #show(blob) {
@@ -111,13 +151,17 @@ class Pictures {
     } catch {
       return; // damaged on its way to the robot's topic; the next one replaces it
     }
+    this.#draw(picture, picture.width, picture.height);
+  }
+
+  #draw(picture, width, height) {
     const canvas = this.#canvas;
-    if (canvas.width !== picture.width || canvas.height !== picture.height) {
-      canvas.width = picture.width;
-      canvas.height = picture.height;
-      canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      canvas.style.aspectRatio = `${width} / ${height}`;
       canvas.setAttribute(
-        'aria-label', `${this.#topic}: pictures of ${picture.width} by ${picture.height} pixels`);
+        'aria-label', `${this.#topic}: pictures of ${width} by ${height} pixels`);
     }
     canvas.getContext('2d').drawImage(picture, 0, 0);
     picture.close();
@@ -128,12 +172,15 @@ class Pictures {
     const since = performance.now() - RATE_OVER_MS;
     this.#shown = this.#shown.filter((time) => time > since);
     const rate = this.#shown.length / (RATE_OVER_MS / 1000);
-    const { skipped = 0, reduced = '' } = this.#figures ?? {};
+    const { skipped = 0, reduced = '', encoder = '', problem = '' } = this.#figures ?? {};
     if (this.#paused) this.#say('paused');
     else if (!rate) this.#say('no picture comes');
     else {
       const told = [`${rate.toFixed(1)} pictures/s`];
       if (skipped) told.push(`${skipped} skipped`);
+      if (encoder) told.push(`H.264 by ${encoder}`);
+      else if (this.#hasFailed) told.push('as MJPEG: this browser cannot decode its H.264');
+      else if (problem) told.push(`as MJPEG: ${problem}`);
       if (reduced) told.push(`${reduced} for this link`);
       this.#say(told.join(', '));
     }
