@@ -14,7 +14,7 @@ from contextlib import suppress
 import aiohttp
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 #: Windows' numbers of the keys that have no character of their own.
 KEYS = {
     'Tab': 9,
