@@ -39,7 +39,7 @@ from jetson_perception.ros.engine_services import EngineServices
 from jetson_perception.ros.image_annotations import EngineAnnotations
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.model_reload import Renewal, require_same_kind
-from jetson_perception.ros.node_depth import NodeDepth
+from jetson_perception.ros.node_depth import NodeDepth, SpatialPublishers
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
@@ -183,16 +183,21 @@ class _Engine:
         self._options_of = value
         self._node = node
         self._labels: list[Any] = []
+        self._spatial: list[SpatialPublishers] = []
         names = [f'{prefix}{name}/' for prefix in node.prefixes]
-        if before is None:
-            self._make_topics(names)
-        else:
-            self._take_topics(before)
-        if model.class_names and not self._labels:
-            self._labels = [
-                node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED)
-                for each in names
-            ]
+        try:
+            if before is None:
+                self._make_topics(names)
+            else:
+                self._take_topics(before)
+            if model.class_names and not self._labels:
+                self._labels = [
+                    node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED)
+                    for each in names
+                ]
+        except Exception:
+            self.retire()  # else depth images would be taken for nobody
+            raise
 
     def _make_topics(self, names: list[str]) -> None:
         node, model, task = self._node, self.model, self.task
@@ -205,9 +210,10 @@ class _Engine:
     def _take_topics(self, before: _Engine) -> None:
         model, task = self.model, self.task
         self._topics = [each.renewed(task.topics(model)) for each in before._topics]
-        self._spatial = [each.renewed(task.spatial_topics(model)) for each in before._spatial]
         self._annotations = before._annotations.renewed(task, model)
         self.pictures, self._labels = before.pictures, before._labels
+        for each in before._spatial:
+            self._spatial.append(each.renewed(task.spatial_topics(model)))
 
     def serve(self) -> None:
         """Announce the classes, and judge parameters from now on."""
@@ -238,6 +244,17 @@ class _Engine:
         except ParameterError as error:
             return f'{self.name}.{error}'
         return ''
+
+    def require_followed(self, model: Model[Any, Any]) -> None:
+        """Check that the engine whose boxes this one looks at may have a model.
+
+        Raises
+        ------
+        ParameterError
+            When the model lacks a class that is looked at here.
+        """
+        if self._crops is not None:
+            self._crops.options_of(self.params.value, model)
 
     def make_lane(self, on_error: Callable[[PerceptionError], None]) -> Lane:
         """What runs the engine."""
@@ -374,6 +391,10 @@ class YoloNode(PerceptionNode):
         """An engine with another model, in the topics that there are."""
         index = list(self.models_in_use()).index(name)
         before = self._engines[index]
+        for follower in self._engines:
+            if follower.params.value.crop_of == name:
+                with _errors_of(follower.name):
+                    follower.require_followed(model)
         with _errors_of(name):
             after = _Engine(self, name, before.params, model, before)
 

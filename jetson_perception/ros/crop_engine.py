@@ -77,8 +77,10 @@ class CropEngine:
         self._options = self.options_of(value)
         self._options_of = value, parent_model
 
-    def options_of(self, params: CropParams) -> CropOptions:
-        """What is cut out of an image.
+    def options_of(
+        self, params: CropParams, parent_model: Model[Any, Any] | None = None
+    ) -> CropOptions:
+        """What is cut out of an image; with a model, if the other engine had that one.
 
         Raises
         ------
@@ -86,7 +88,8 @@ class CropEngine:
             When the other engine has no class of a name.
         """
         try:
-            ids = class_ids(params.crop_classes, self._parent()[1].class_names)
+            found = parent_model or self._parent()[1]
+            ids = class_ids(params.crop_classes, found.class_names)
         except ParameterError as error:
             text = str(error).replace('classes', 'crop_classes', 1)
             raise ParameterError(f'{text} (of engine {params.crop_of})', 'crop_classes') from error

@@ -275,3 +275,20 @@ def test_either_engine_is_reloaded_and_switched_off_by_itself(peer, run, models)
     assert len(colors) == before
     assert peer.set_parameter('yolo_node', 'color.enable', True).successful
     assert classes(ask(colors)) == [['blue'], ['green']]
+
+
+def test_a_model_without_a_class_that_is_looked_at_is_refused(peer, run, models):
+    """Else the second engine would fail on every image from then on."""
+    given = models('det', 'color', color__crop_classes=['name_1'])
+    run(YoloNode, **given)
+    colors = peer.collect('color/detections', Detection2DArray)
+    names = {'task': 'detect', 'names': "{0: 'cat', 1: 'dog'}"}
+    detector(given['det__model'], CARS, size_wh=SIZE_WH, metadata=names)
+    answer = peer.call(Trigger, 'yolo_node/det/reload', Trigger.Request())
+    assert not answer.success
+    assert answer.message.startswith('engine det was not reloaded: engine color: crop_classes')
+    assert "'name_1'" in answer.message
+    assert 'the parameter is color.crop_classes' in answer.message
+    assert classes(peer.ask(peer.image_publisher(), image_message(street()), colors)) == [['red']]
+    assert peer.set_parameter('yolo_node', 'color.crop_classes', ['']).successful
+    assert peer.call(Trigger, 'yolo_node/det/reload', Trigger.Request()).success
