@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.errors import ImageError, ModelError
+from jetson_perception.errors import ModelError
 from jetson_perception.pipeline.crop_lane import CropLane
 
 if TYPE_CHECKING:
@@ -80,10 +80,9 @@ class CropCudaLane(CropLane):
         turn.begin()
         try:
             return super()._look(frame, begun_ns)
-        except ImageError:
-            raise
         except Exception:
-            # What was enqueued reads the frame; and errors do not say whether the GPU still works.
+            # What was enqueued for the boxes before reads the frame, whatever is wrong with this
+            # one; and errors do not say whether the GPU still works.
             self.fatal = self.fatal or self.path.fatal_problem()
             raise
         finally:

@@ -18,7 +18,7 @@ from pipeline.waiting import DEADLINE_S, wait_until
 from ros.encoded import encode
 
 from jetson_perception import CropModel, CropOptions, open_model
-from jetson_perception.errors import CudaError
+from jetson_perception.errors import CudaError, ImageError
 from jetson_perception.images.encodings import to_bgr, view
 from jetson_perception.pipeline import (
     CropCudaLane,
@@ -209,3 +209,30 @@ def test_a_gpu_that_fails_for_good_ends_the_lane(standin, paths):
         assert [str(error) for error in cascade.errors] == ['a launch failed']
         cascade.pipeline.offer(raw_frame(1, 'bgr8')[0])  # the first goes on
         assert len(cascade.next('det')) == 3
+
+
+def test_a_box_that_cannot_be_used_waits_for_those_before(standin, paths):
+    """What is enqueued for them reads the frame, whose place another one gets."""
+    with Cascade(on_gpu(paths['det']), on_gpu(paths['pose'])) as cascade:
+        path, told = cascade.lanes[1].path, []
+        begin, wait = path.begin_region, path.fatal_problem
+
+        def begin_one(*args):
+            told.append('begun')
+            if len(told) > 1:
+                raise ImageError('no such region')
+            return begin(*args)
+
+        def waited():
+            told.append('waited')
+            return wait()
+
+        path.begin_region, path.fatal_problem = begin_one, waited
+        cascade.pipeline.offer(raw_frame(0, 'bgr8')[0])
+        cascade.next('det')
+        wait_until(lambda: cascade.errors)
+        assert told == ['begun', 'begun', 'waited']
+        assert cascade.lanes[1].fatal is None
+        path.begin_region = begin
+        cascade.pipeline.offer(raw_frame(1, 'bgr8')[0])
+        cascade.next()
