@@ -24,7 +24,7 @@ from rosbags.interfaces import (
 )
 
 from jetson_perception.errors import PerceptionError
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros.qos import all_reliable, shown_qos
 from jetson_perception.ros.recording.bag import Bag, BagFullError
 from jetson_perception.ros.recording.message_types import message_class
@@ -110,16 +110,30 @@ class Recorder:
         )
         try:
             kind = message_class(types[0])
+            subscription = self._node.create_subscription(
+                kind, topic, partial(self._write, topic), profile, raw=True
+            )
+        except PerceptionError as error:
+            self._refuse(topic, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - of rclpy, and of a package that is half built
+            self._refuse(
+                topic,
+                f'rclpy cannot subscribe to {printable(types[0])}: '
+                f'{printable_line(str(error))}; is the package of its messages built whole, and '
+                'sourced?',
+            )
+            return
+        try:
             if topic not in self._reliable:
                 self._bag.add_topic(topic, types[0], [_offered(profile)])
         except PerceptionError as error:
+            self._node.destroy_subscription(subscription)
             self._refuse(topic, str(error))
             return
         if topic in self._subscriptions:
             self._node.destroy_subscription(self._subscriptions[topic])
-        self._subscriptions[topic] = self._node.create_subscription(
-            kind, topic, partial(self._write, topic), profile, raw=True
-        )
+        self._subscriptions[topic] = subscription
         self._reliable[topic] = reliable
         _log.info('recording %s, %s', printable(topic), ', '.join(shown_qos(profile)))
 
