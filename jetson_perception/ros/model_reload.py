@@ -80,7 +80,7 @@ class _Order:
 
     name: str
     answer: Answer
-    then: Callable[[], None]
+    then: Callable[[], str]
     opening: ModelOpening
     begun_s: float = field(default_factory=time.monotonic)
     #: How long engines had the GPU for themselves before.
@@ -138,7 +138,7 @@ class ModelReload:
         name: str,
         answer: Answer,
         file: str = '',
-        then: Callable[[], None] = lambda: None,
+        then: Callable[[], str] = lambda: '',
     ) -> None:
         """Open the model of an engine anew.
 
@@ -151,7 +151,8 @@ class ModelReload:
         file : str, optional
             Another file than the parameters name.
         then : callable, optional
-            Called when the new model serves, before `answer`.
+            Called when the new model serves, before `answer`; returns what is wrong with what is
+            told of it elsewhere, '' where nothing is.
         """
         refusal = self._refusal(name)
         if refusal:
@@ -269,13 +270,17 @@ class ModelReload:
         assert order.model is not None
         order.renewal.retire()
         self._close(order, order.renewal.before)
-        order.then()
+        problem = order.then()
         told = f'{_described(order.model)}, after {time.monotonic() - order.begun_s:.1f} s'
         paused_s = BINDING.alone_s - order.alone_s
         if paused_s:
             told += f', in which engines on the GPU paused for {1e3 * paused_s:.0f} ms'
         self._order, self._last = None, f'{order.who} runs {told}'
-        self._node.get_logger().info(self._last)
+        if problem:
+            self._last += f'; but {problem}'
+            self._node.get_logger().warning(self._last)
+        else:
+            self._node.get_logger().info(self._last)
         order.answer(True, self._last)
 
     def _end(self, order: _Order, why: str) -> None:

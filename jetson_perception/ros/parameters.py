@@ -108,14 +108,19 @@ class Parameters(Generic[P]):
         """The name of a field's parameter."""
         return self._specs[field].name
 
-    def put(self, field: str, value: Any) -> None:
-        """Have a parameter say what the node uses by now, whoever may set it otherwise."""
+    def put(self, field: str, value: Any) -> str:
+        """Have a parameter say what the node uses by now; returns what is wrong if it cannot."""
         spec = self._specs[field]
         self._putting = field
         try:
-            self._node.set_parameters([Parameter(spec.name, spec.kind, value)])
+            parameter = Parameter(spec.name, spec.kind, value)
+            result = self._node.set_parameters_atomically([parameter])
         finally:
             self._putting = ''
+        # Others may judge parameters of the node, too.
+        before, why = quoted(getattr(self.value, field)), result.reason or 'it was refused'
+        problem = f'parameter {spec.name} still says {before}: {printable_line(why)}'
+        return '' if result.successful else problem
 
     def refusal_to_open(self, field: str) -> str:
         """Why the graph may not set what the node opens; empty where it may."""

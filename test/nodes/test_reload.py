@@ -10,6 +10,7 @@ import pytest
 from jetson_perception.srv import SetModel
 from nodes.support import LATCHED, complaints, image_message, node_process, value_of
 from onnx_models import color_segmentation, detector, pose_detector
+from rcl_interfaces.msg import SetParametersResult
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -156,6 +157,36 @@ class TestInOneProcess:
         results = peer.collect('b/detections', Detection2DArray)
         assert classes([peer.ask(images, black(), results)]) == ['grape']
         assert not peer.set_parameter('yolo_node', 'b.model', '/etc/passwd').successful
+
+    def test_another_file_that_others_do_not_let_the_parameter_say(self, peer, node, tmp_path):
+        def judge(parameters):
+            is_bad = any(each.name == 'b.model' for each in parameters)
+            return SetParametersResult(successful=not is_bad, reason='models are not changed here')
+
+        node.add_on_set_parameters_callback(judge)
+        answer = set_model(peer, 'yolo_node/b', named(tmp_path / 'other.onnx', 'grape'))
+        assert answer.success
+        assert 'other.onnx: a detector' in answer.message
+        assert f"; but parameter b.model still says '{tmp_path / 'b.onnx'}'" in answer.message
+        assert answer.message.endswith(': models are not changed here')
+
+    def test_a_reload_that_fails_late_leaves_nobody_to_locate_for(self, peer, run, tmp_path):
+        model = named(tmp_path / 'det.onnx', 'x')
+        node = run(YoloNode, det__model=str(model), depth__image_topics=['depth/image_raw'])
+        (camera,), (engine,) = node.depth._cameras, node._engines
+        before = list(camera._publishers)
+        engine._labels, create = [], node.create_publisher
+
+        def fail(*_):
+            raise RuntimeError('no room for a publisher')
+
+        node.create_publisher = fail
+        try:
+            assert 'no room for a publisher' in reload(peer, 'yolo_node/det').message
+        finally:
+            node.create_publisher = create
+        assert before
+        assert camera._publishers == before
 
     def test_one_at_a_time_and_in_every_state(self, peer, node):
         asked = [
