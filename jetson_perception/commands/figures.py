@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import printable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_figures(path: Path | None, figures: object, indent: int = 2) -> None:
-    """Write figures as JSON, where a path is given.
+    """Write figures as JSON, where a path is given; null for those that are not finite.
 
     Raises
     ------
@@ -22,8 +23,20 @@ def write_figures(path: Path | None, figures: object, indent: int = 2) -> None:
         When the file cannot be written.
     """
     if path is not None:
-        write_output(path, json.dumps(figures, indent=indent) + '\n', parameter='json')
+        content = json.dumps(_as_json(figures), indent=indent, allow_nan=False)
+        write_output(path, content + '\n', parameter='json')
         tell_written('figures', path)
+
+
+def _as_json(figures: Any) -> Any:
+    """Figures without infinity and NaN, which JSON lacks and most readers refuse."""
+    if isinstance(figures, float):
+        return figures if math.isfinite(figures) else None
+    if isinstance(figures, dict):
+        return {key: _as_json(each) for key, each in figures.items()}
+    if isinstance(figures, (list, tuple)):
+        return [_as_json(each) for each in figures]
+    return figures
 
 
 def tell_written(what: str, path: Path) -> None:
