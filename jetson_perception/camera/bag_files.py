@@ -48,6 +48,12 @@ def place_to_read(path: Path) -> Path:
     return path
 
 
+def mcap_file(place: Path) -> Path:
+    """The file that `place_to_read` gave, or the only .mcap file in the folder that it gave."""
+    files = list(place.glob('*.mcap')) if os.path.isdir(place) else []
+    return files[0] if len(files) == 1 else place
+
+
 def advice_without_metadata(path: Path, place: Path) -> str:
     """What to do about a ROS 2 bag without metadata that cannot be read; '' for others."""
     if os.path.isdir(place) or place.suffix not in BAG_FILES:

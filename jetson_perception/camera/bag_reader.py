@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jetson_perception.camera.bag_files import advice_without_metadata, place_to_read
+from jetson_perception.camera.bag_cut_off import cut_off_files
+from jetson_perception.camera.bag_files import advice_without_metadata, mcap_file, place_to_read
 from jetson_perception.camera.bag_topics import COMPRESSED, choose_images, recorded_calibration
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ImageError, PerceptionError, SourceError
@@ -21,7 +23,7 @@ from jetson_perception.images.encodings import (
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import INTENSITIES
 from jetson_perception.installing import pip_install
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
 
 _RATE_IF_UNKNOWN = 30.0
 
@@ -150,11 +154,19 @@ class BagReader:
             ) from err
         self.path = foreign_path(path, what='bag', error=SourceError)
         place = place_to_read(self.path)
+
+        def open_reader(each: Any) -> Any:
+            reader = AnyReader([each], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+            reader.open()
+            return reader
+
         try:
-            self._reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-            self._reader.open()
+            self._reader = open_reader(place)
         except Exception as err:  # its errors, and those of the file formats
-            raise self._unreadable(err, advice_without_metadata(self.path, place)) from err
+            reader = self._cut_off(place, open_reader)
+            if reader is None:
+                raise self._unreadable(err, advice_without_metadata(self.path, place)) from err
+            self._reader = reader
         connections = self._reader.connections
         try:
             self._chosen = choose_images(self.path, connections, topic, how_to_choose)
@@ -188,6 +200,23 @@ class BagReader:
         """Close the files; twice is harmless."""
         with suppress(Exception):  # it says so when it is closed, and has nothing to lose
             self._reader.close()
+
+    def _cut_off(self, place: Path, open_reader: Callable[[Any], Any]) -> Any:
+        """A reader of what is whole in an .mcap file that was cut off; None if nothing is."""
+        with suppress(OSError):
+            for each in cut_off_files(mcap_file(place)):
+                with suppress(Exception):  # as above
+                    reader = open_reader(each)
+                    if reader.message_count:
+                        _log.warning(
+                            '%s was cut off: %s of it can be read; what the recorder had not '
+                            'written yet is lost',
+                            shown(str(each)),
+                            counted(reader.message_count, 'message'),
+                        )
+                        return reader
+                    reader.close()
+        return None
 
     def _unreadable(self, error: Exception, advice: str = '') -> SourceError:
         path = shown(str(self.path))

@@ -1,5 +1,6 @@
 """bag:// as a source: images in order with their stamps and numbers, topics, damage, pace."""
 
+import io
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from bags import write_bag
 from rosbags.rosbag2 import StoragePlugin
 
 from jetson_perception.camera import bag as bag_module
-from jetson_perception.camera import open_source
+from jetson_perception.camera import bag_cut_off, open_source
 from jetson_perception.camera.bag import BagSource
 from jetson_perception.camera.uri import is_bag, parse
 from jetson_perception.errors import EndOfStream, SourceError
@@ -260,6 +261,53 @@ class TestWithoutMetadata:
         with pytest.raises(SourceError, match='was the recording cut off') as caught:
             opened(f'bag://{path}')
         assert '.;' not in str(caught.value)
+
+
+class TestCutOff:
+    """An .mcap file that has no end, as a loss of power leaves it, with metadata or without."""
+
+    def test_anywhere(self, opened, tmp_path, caplog):
+        """Up to the last whole chunk, which has some hundred of these images."""
+        path = write_bag(tmp_path / 'drive', [n % 250 for n in range(400)])
+        (file,) = path.glob('*.mcap')
+        content = file.read_bytes()
+        counts = []
+        for share in (0.35, 0.65, 0.9, 1):
+            file.write_bytes(content[: int(len(content) * share) - 1])
+            caplog.clear()
+            source = opened(f'bag://{path}')
+            counts.append(source.frame_count)
+            read = read_all(source, most=500)
+            assert read == [
+                (n, n % 250, STAMP_NS + n * 20_000_000) for n in range(source.frame_count)
+            ]
+            assert f'was cut off: {source.frame_count} messages of it can be read' in caplog.text
+        assert counts == sorted(set(counts))
+        assert counts[-1] == 400  # only the end was gone
+        (path / 'metadata.yaml').unlink()
+        for place in (path, file):
+            assert opened(f'bag://{place}').frame_count == 400
+
+    def test_a_last_chunk_without_content(self, opened, tmp_path):
+        """The disk had its length already."""
+        path = write_bag(tmp_path / 'drive', [40] * 250)
+        (file,) = path.glob('*.mcap')
+        content = file.read_bytes()
+        begins, _ = bag_cut_off._records(io.BytesIO(content), len(content))
+        damaged = content[: begins + 60] + bytes(300_000)
+        file.write_bytes(damaged)
+        assert 0 < opened(f'bag://{path}').frame_count < 250
+
+    def test_nothing_is_whole(self, opened, tmp_path):
+        path = write_bag(tmp_path / 'drive', [40] * 3)
+        (path / 'metadata.yaml').unlink()
+        (file,) = path.glob('*.mcap')
+        content = file.read_bytes()
+        for part in (b'', content[:5], content[:8], content[:20], content[:3000]):
+            for rest in (b'', bytes(5000), bytes([6]) + b'\xff' * 40):
+                file.write_bytes(part + rest)
+                with pytest.raises(SourceError, match='cannot be read as a bag'):
+                    opened(f'bag://{path}')
 
 
 def test_a_compressed_file_without_metadata(opened, tmp_path):
