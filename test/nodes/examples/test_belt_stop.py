@@ -67,7 +67,7 @@ def test_rendered_oranges_stop_the_belt_and_let_it_run_again():
         Path(__file__).parents[3] / 'examples/belt_stop/launch/belt_stop.launch.py'
     ).read_text()
     stop_above, run_below = (
-        float(re.search(rf"'{name}', default_value='([0-9.]+)'", launch)[1])
+        float(re.search(rf"'{name}',\s*default_value='([0-9.]+)'", launch)[1])
         for name in ('stop_above', 'run_below')
     )
     decision = Decision(stop_above, run_below, silence_s=1.0)
