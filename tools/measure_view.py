@@ -282,12 +282,19 @@ async def looked_at(url: str, paths: list[str], seconds: float, pid: int) -> dic
 
     async def look(path: str) -> None:
         nonlocal pictures, sent_bytes
-        async with session.ws_connect(url + path, headers=own, max_msg_size=0) as opened:
+        async with await opened_socket(path) as opened:
             async for message in opened:
                 if message.type is aiohttp.WSMsgType.BINARY:
                     pictures += 1
                     sent_bytes += len(message.data)
                     await opened.send_str('next')
+
+    async def opened_socket(path: str) -> aiohttp.ClientWebSocketResponse:
+        while True:
+            try:
+                return await session.ws_connect(url + path, headers=own, max_msg_size=0)
+            except aiohttp.WSServerHandshakeError:  # the view has not found the topic yet
+                await asyncio.sleep(0.1)
 
     own = {'Origin': url}
     async with aiohttp.ClientSession() as session:

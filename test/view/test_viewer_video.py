@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from contextlib import ExitStack, closing
 
 import cv2
@@ -19,7 +20,7 @@ pytest.importorskip('av', reason='PyAV is not installed: pip install av')
 
 from nodes.browser import Browser
 from view.test_h264 import decoded
-from view.test_server import Site, StandInRobot
+from view.test_server import DEADLINE_S, Site, StandInRobot
 
 pytestmark = pytest.mark.skipif(
     h264.found_encoder() not in h264.SOFTWARE, reason='H.264 is not encoded on the CPU here'
@@ -37,9 +38,11 @@ class Robot(StandInRobot):
     def __init__(self):
         super().__init__()
         self.give = lambda picture: None
+        self.is_watched = threading.Event()
 
     def open_pictures(self, topic, give):
         self.give = give
+        self.is_watched.set()
         return lambda: None
 
 
@@ -174,6 +177,7 @@ def test_a_page_gets_it_by_its_socket():
         robot = Robot()
         site.robot.open_pictures = robot.open_pictures
         socket = browser.socket('/pictures?topic=/annotated&video=h264')
+        assert robot.is_watched.wait(DEADLINE_S)
 
         async def looked():
             taken = []
