@@ -290,10 +290,13 @@ async def looked_at(url: str, paths: list[str], seconds: float, pid: int) -> dic
                     await opened.send_str('next')
 
     async def opened_socket(path: str) -> aiohttp.ClientWebSocketResponse:
+        deadline_s = time.monotonic() + START_S
         while True:
             try:
                 return await session.ws_connect(url + path, headers=own, max_msg_size=0)
             except aiohttp.WSServerHandshakeError:  # the view has not found the topic yet
+                if time.monotonic() > deadline_s:
+                    raise
                 await asyncio.sleep(0.1)
 
     own = {'Origin': url}
