@@ -14,7 +14,6 @@ import importlib.util
 import json
 import mmap
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.camera import gst_appsink_program
-from jetson_perception.camera.gst_child import GstChild
+from jetson_perception.camera.gst_child import FrameWait, GstChild
 from jetson_perception.camera.gst_video import RawVideo
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.video_size import require_frame_size
@@ -42,7 +41,6 @@ _PROGRAM = gst_appsink_program.__file__
 _SYSTEM_PYTHON = '/usr/bin/python3'
 _CHECK_TIMEOUT_S = 20.0
 _MESSAGE_BYTES = 4096
-_CANCEL_CHECK_MS = 50
 
 
 @functools.cache
@@ -104,31 +102,21 @@ class GstAppsink:
                     [python, '-I', _PROGRAM, str(theirs.fileno())],
                     [theirs.fileno()],
                     takes_stdin='fdsrc' in pipeline,
+                    name='GStreamer',
                 )
             except SourceError:
                 self._connection.close()
                 raise
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._connection, select.POLLIN)
-        self._poll.register(self._wake, select.POLLIN)
+        self._wait = FrameWait(uri, self._connection.fileno())
         try:
             self._send(pipeline=pipeline, sync=paced)
-            while not self._poll.poll(_CANCEL_CHECK_MS):
-                if cancelled.is_set():
-                    raise SourceError(
-                        f'{self._uri} was closed before the first frame; GStreamer printed:',
-                        printed=self._child.printed.tail(),
-                    )
+            self._wait.for_the_first(self._child, cancelled)
             self._video = self._told_video(max_image_pixels)
             self._slots = self._shared_slots()
         except BaseException:
             self.release()
             raise
-        video = self._video
-        self.encoding = video.encoding
-        channels = video.row_bytes // video.size_wh[0]
-        self._shape = (video.rows, video.size_wh[0], *([channels] if channels > 1 else []))
+        self.encoding = self._video.encoding
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it was captured, as `Grabber` says."""
@@ -140,7 +128,7 @@ class GstAppsink:
                 'open the source again for what comes now'
             )
         if out is None:
-            out = np.empty(self._shape, np.uint8)
+            out = np.empty(self._video.shape, np.uint8)
         slot = message['slot']
         np.copyto(out.reshape(len(out), -1), self._slots[slot, :, : self._video.row_bytes])
         self._send(free=slot)
@@ -149,14 +137,14 @@ class GstAppsink:
 
     def interrupt(self) -> None:
         """Make a `grab` under way end soon; from any thread."""
-        os.eventfd_write(self._wake, 1)
+        self._wait.interrupt()
 
     def release(self) -> None:
         """End the child."""
         self._connection.close()
         self._child.stop()
         self._slots = self._slots[:0].copy()  # the shared memory goes with its last view
-        os.close(self._wake)
+        self._wait.close()
 
     def _told_video(self, max_image_pixels: int) -> RawVideo:
         message = self._message()
@@ -199,8 +187,7 @@ class GstAppsink:
 
     def _message(self) -> dict[str, Any]:
         """The next message; waits for it."""
-        if any(ready == self._wake for ready, _ in self._poll.poll()):
-            raise SourceError(f'{self._uri} was closed')
+        self._wait.for_more()
         try:
             data = self._connection.recv(_MESSAGE_BYTES)
         except ConnectionError:

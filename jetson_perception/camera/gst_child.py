@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,6 @@ import threading
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.gst_pipeline import OURS
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PACKAGES = 'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good'
 """What has the usual elements."""
 _STOP_TIMEOUT_S = 2.0
+_CANCEL_CHECK_MS = 50
 _OURS_TIMEOUT_S = 0.2
 _LONGEST_LINE = 8192  # characters
 _NOISE = (
@@ -53,6 +54,8 @@ class GstChild:
         What it inherits.
     takes_stdin : bool
         Whether it reads the standard input of this process.
+    name : str
+        What people call it.
 
     Attributes
     ----------
@@ -66,10 +69,16 @@ class GstChild:
     """
 
     def __init__(
-        self, uri: str, command: Sequence[str], pass_fds: Sequence[int], *, takes_stdin: bool
+        self,
+        uri: str,
+        command: Sequence[str],
+        pass_fds: Sequence[int],
+        *,
+        takes_stdin: bool,
+        name: str,
     ) -> None:
         self._uri = shown(uri)
-        self._name = Path(command[0]).name
+        self.name = name
         printed, printed_in = os.pipe()
         # A program between us and the child, because Python code after a fork may hang when other
         # threads run. The signal comes when the capturing thread ends, whatever the reason.
@@ -102,13 +111,13 @@ class GstChild:
             return EndOfStream(f'{self._uri} ended after {counted(received, "frame")}')
         if status == 0:
             return SourceError(
-                f'{self._uri}: the pipeline ended without a frame; {self._name} printed:',
+                f'{self._uri}: the pipeline ended without a frame; {self.name} printed:',
                 printed=self.printed.tail(),
             )
         what = f'signal {-status}' if status < 0 else f'status {status}'
         printed = self.printed.tail()
         return SourceError(
-            f'{self._uri}: {self._name} ended with {what} after '
+            f'{self._uri}: {self.name} ended with {what} after '
             f'{counted(received, "frame")}{_advice(printed)}; it printed:',
             printed=printed,
         )
@@ -122,6 +131,47 @@ class GstChild:
                 os.killpg(self._process.pid, end)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_TIMEOUT_S)
+
+
+class FrameWait:
+    """Waits for what a child sends, until it is interrupted.
+
+    Parameters
+    ----------
+    uri : str
+        For errors; shown without its secrets.
+    descriptor : int
+        What the child sends by.
+    """
+
+    def __init__(self, uri: str, descriptor: int) -> None:
+        self._uri = shown(uri)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+
+    def for_the_first(self, child: GstChild, cancelled: threading.Event) -> None:
+        """Wait until something is there; raises SourceError when that is cancelled before."""
+        while not self._poll.poll(_CANCEL_CHECK_MS):
+            if cancelled.is_set():
+                raise SourceError(
+                    f'{self._uri} was closed before the first frame; {child.name} printed:',
+                    printed=child.printed.tail(),
+                )
+
+    def for_more(self) -> None:
+        """Wait until something is there; raises SourceError when interrupted."""
+        if any(ready == self._wake for ready, _ in self._poll.poll()):
+            raise SourceError(f'{self._uri} was closed')
+
+    def interrupt(self) -> None:
+        """End a wait under way, and each later one; from any thread."""
+        os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._wake)
 
 
 class Printed:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import shutil
 import time
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jetson_perception.camera.gst_child import PACKAGES, GstChild
+from jetson_perception.camera.gst_child import PACKAGES, FrameWait, GstChild
 from jetson_perception.camera.gst_pipeline import BOUNDARY
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.video_size import require_frame_size
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1 << 20  # the most that an unprivileged process may have by default
 _PREFACE = f'--{BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
 _SIZE_TIMEOUT_S = 1.0
-_CANCEL_CHECK_MS = 50
 _MOST_DIGITS = 12
 
 
@@ -81,13 +79,11 @@ class GstProcess:
         self._uri = shown(uri)
         self._received = 0
         self._frames, self._child = _start(uri, program, arguments)
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._frames, select.POLLIN)
-        self._poll.register(self._wake, select.POLLIN)
+        self._wait = FrameWait(uri, self._frames)
         try:
             # Opened means that the first frame's header has arrived; `grab` reads the rest.
-            frame_bytes = self._first_frame_bytes(cancelled)
+            self._wait.for_the_first(self._child, cancelled)
+            frame_bytes = self._first_frame_bytes()
             video = video or self._child.printed.video(frame_bytes, _SIZE_TIMEOUT_S, native=native)
             if video is None:
                 raise SourceError(
@@ -102,8 +98,6 @@ class GstProcess:
         self.encoding = video.encoding
         is_padded = video.pitch_bytes != video.row_bytes
         self._rows = np.empty((video.rows, video.pitch_bytes), np.uint8) if is_padded else None
-        channels = video.row_bytes // video.size_wh[0]
-        self._shape = (video.rows, video.size_wh[0], *([channels] if channels > 1 else []))
         self._header = _header(video.frame_bytes)
         self._header_seen = bytearray(_header(frame_bytes))
         self._header_is_read = True
@@ -112,7 +106,7 @@ class GstProcess:
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it had come whole, as `Grabber` says."""
         if out is None:
-            out = np.empty(self._shape, np.uint8)
+            out = np.empty(self._video.shape, np.uint8)
         if not self._header_is_read:
             self._read_into(memoryview(self._header_seen))
         self._header_is_read = False
@@ -133,21 +127,15 @@ class GstProcess:
 
     def interrupt(self) -> None:
         """Make a `grab` under way end soon; from any thread."""
-        os.eventfd_write(self._wake, 1)
+        self._wait.interrupt()
 
     def release(self) -> None:
         """End the child."""
         os.close(self._frames)  # a write under way fails, so that the child can act on the signal
         self._child.stop()
-        os.close(self._wake)
+        self._wait.close()
 
-    def _first_frame_bytes(self, cancelled: threading.Event) -> int:
-        while not self._poll.poll(_CANCEL_CHECK_MS):
-            if cancelled.is_set():
-                raise SourceError(
-                    f'{self._uri} was closed before the first frame; gst-launch-1.0 printed:',
-                    printed=self._child.printed.tail(),
-                )
+    def _first_frame_bytes(self) -> int:
         seen = bytearray(len(_PREFACE))
         self._read_into(memoryview(seen))
         if seen != _PREFACE:
@@ -164,9 +152,7 @@ class GstProcess:
     def _read_into(self, view: memoryview) -> None:
         begin = 0
         while begin < len(view):
-            for ready, _ in self._poll.poll():
-                if ready == self._wake:
-                    raise SourceError(f'{self._uri} was closed')
+            self._wait.for_more()
             count = os.readv(self._frames, [view[begin:]])
             if count == 0:
                 raise self._child.why_it_ended(self._received)
@@ -188,6 +174,7 @@ def _start(uri: str, program: str, arguments: list[str]) -> tuple[int, GstChild]
             [program, *arguments, f'fd={frames_in}'],
             [frames_in],
             takes_stdin='fdsrc' in arguments,  # only it reads a pipe that this process was given
+            name='gst-launch-1.0',
         )
     except SourceError:
         os.close(frames)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from jetson_perception.images.encodings import memory_layout
+from jetson_perception.images.encodings import array_shape, memory_layout
 
 #: GStreamer's names of formats, and ROS's; BGR, which all others become, first.
 _ENCODINGS = {
@@ -47,6 +47,12 @@ class RawVideo(NamedTuple):
         """Rows in memory."""
         width, height = self.size_wh
         return memory_layout(height, width, self.encoding)[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a frame as an array."""
+        width, height = self.size_wh
+        return array_shape(height, width, self.encoding)
 
     @property
     def row_bytes(self) -> int:

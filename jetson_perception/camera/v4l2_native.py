@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ImageError
-from jetson_perception.images.encodings import JPEG, memory_layout, size_wh
+from jetson_perception.images.encodings import JPEG, array_shape, size_wh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,9 +49,7 @@ class NativeFrames:
         if width % 2 or height % 2:
             self.encoding = ''
             return
-        rows, row_bytes = memory_layout(height, width, self.encoding)
-        channels = row_bytes // width
-        self._shape = (rows, width, channels) if channels > 1 else (rows, width)
+        self._shape = array_shape(height, width, self.encoding)
 
     def checked(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """A frame as `CapturedFrame` has it; None where it is not what it should be."""

@@ -224,6 +224,19 @@ def memory_layout(height: int, width: int, encoding: str) -> tuple[int, int]:
     return layout.rows(height), width * layout.bytes_per_pixel
 
 
+def array_shape(height: int, width: int, encoding: str) -> tuple[int, ...]:
+    """The shape of an image of this size, as `view` gives it.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not supported.
+    """
+    layout = _layout(encoding)
+    rows, channels = layout.rows(height), layout.bytes_per_pixel
+    return (rows, width, channels) if channels > 1 else (rows, width)
+
+
 def require_layout(
     pixels: NDArray[np.uint8], height: int, width: int, encoding: str
 ) -> tuple[int, int]:
