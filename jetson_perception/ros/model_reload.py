@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jetson_perception.cuda.binding import BINDING
 from jetson_perception.errors import ModelError, PerceptionError
-from jetson_perception.printable import counted, printable
+from jetson_perception.pipeline.unexpected import as_expected
+from jetson_perception.printable import counted
 from jetson_perception.ros.model_opening import ModelOpening
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class ModelReload:
             order.model = order.opening.take()[order.name]
             order.renewal = self._engines.renewal(order.name, order.model)
         except Exception as error:  # noqa: BLE001 - the one before goes on, whatever it is
-            self._end(order, _told(error))
+            self._end(order, str(as_expected(error, order.who, 'with another model')))
             return
         self._take_over(order)
 
@@ -244,7 +245,7 @@ class ModelReload:
                 )
             successor.refine = self._engines.refinement(successor)
         except Exception as error:  # noqa: BLE001 - as above
-            self._end(order, _told(error))
+            self._end(order, str(as_expected(error, order.who, 'with another model')))
             return
         order.lane = lane
         lane.succession.request(lane, successor, partial(self._decide, order))
@@ -264,7 +265,7 @@ class ModelReload:
 
     def _finish(self, order: _Order) -> None:
         if order.error is not None:
-            self._end(order, _told(order.error))
+            self._end(order, str(order.error))
             return
         assert order.renewal is not None
         assert order.model is not None
@@ -298,13 +299,6 @@ class ModelReload:
 
     def _close(self, order: _Order, model: Model[Any, Any]) -> None:
         self._node.left_behind.close_when_free(order.who, model.close)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, PerceptionError):
-        return str(error)
-    log.error('unexpected error with another model', exc_info=error)
-    return f'unexpected {type(error).__name__}: {printable(error)}'
 
 
 def _described(model: Model[Any, Any]) -> str:
