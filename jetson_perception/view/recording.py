@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -167,10 +168,9 @@ class Recording:
 def _require_room(folder: Path) -> None:
     """Refuse to fill a disk to the last."""
     try:
-        about = os.statvfs(folder)
+        free = shutil.disk_usage(folder).free
     except OSError as err:
         raise unwritable(folder, err) from err
-    free = about.f_bavail * about.f_frsize
     if free < LEAST_FREE_BYTES:
         raise ParameterError(
             f'the disk of {printable(folder)} is full: it has {free >> 20} MB left, of which '
