@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
 from nodes.support import node_process
-from onnx_models import color_segmentation, detector
+from onnx_models import color_segmentation, detector, ultralytics_metadata
 from page_commands import all_commands
 
 from jetson_perception import bringup
@@ -56,10 +58,11 @@ def test_a_launch_file_takes_the_arguments(command):
 def instead(tmp_path):
     """Values for what is not there: cameras, models of users, a page that takes a port."""
     scene = 'scene://people?width=64&height=64'
+    metadata = ultralytics_metadata('detect', 2, (640, 640), names="{0: 'car', 1: 'truck'}")
     return {
         'source': scene,
         'sources': f'front={scene},rear={scene}',
-        'model': str(detector(tmp_path / 'my.onnx')),
+        'model': str(detector(tmp_path / 'my.onnx', metadata=metadata)),
         'calibration_output': str(tmp_path / 'front.yaml'),
         'precision': '',
         'view': 'false',
@@ -78,18 +81,24 @@ def test_nodes_of_a_launch_file_come_up(peer, start, tmp_path, instead, command)
         peer.wait_for_state(f'/{process.namespace}/{process.name}'.replace('//', '/'), 'active')
 
 
+def values_after(option, words):
+    """What each `name:=value` behind an option of a command line says."""
+    return [tuple(value.split(':=', 1)) for word, value in pairwise(words) if word == option]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('command', RUNS)
 def test_a_node_comes_up(peer, start, tmp_path, instead, command):
-    executable = re.search(r'(\w+_node) ', command)[1]
+    words = shlex.split(command)
+    executable = next(Path(word).name for word in words if word.endswith('_node'))
     parameters = {}
-    for name, value in re.findall(r' -p (\S+?):=(\S+)', command):
+    for name, value in values_after('-p', words):
         kind = name.rpartition('.')[2]
-        parameters[name.replace('.', '__')] = instead.get(kind, value)
+        parameters[name.replace('.', '__')] = instead.get(kind, yaml.safe_load(value))
     if executable == 'seg_node':
         parameters['model'] = str(color_segmentation(tmp_path / 'colors.onnx'))
     process = node_process(executable, peer.namespace, **parameters)
-    process.remappings.update(re.findall(r' -r (\S+?):=(\S+)', command))
+    process.remappings.update(values_after('-r', words))
     start(process)
     peer.wait_for_state(executable, 'active')
 
