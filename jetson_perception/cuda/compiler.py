@@ -63,14 +63,15 @@ def find_nvcc() -> Path | None:
     on_path = shutil.which('nvcc')
     if on_path:
         return Path(on_path)
-    for toolkit in _toolkits():
+    for toolkit in toolkits():
         nvcc = toolkit / 'bin' / 'nvcc'
         if nvcc.is_file() and os.access(nvcc, os.X_OK):
             return nvcc
     return None
 
 
-def _toolkits() -> Iterator[Path]:
+def toolkits() -> Iterator[Path]:
+    """Where CUDA's toolkit may be installed, the likeliest first; not all of these exist."""
     for variable in ('CUDA_HOME', 'CUDA_PATH', 'CUDA_ROOT'):
         if os.environ.get(variable):
             yield Path(os.environ[variable])

@@ -44,7 +44,7 @@ _MORE = bytes(4096) + _END_MARK
 
 
 @dataclass(frozen=True, slots=True)
-class _Structure:
+class Structure:
     """What the segments of a JPEG say of its compressed data.
 
     Attributes
@@ -55,12 +55,15 @@ class _Structure:
         Where the first scan's data lie.
     is_whole : bool
         Whether this scan is the whole picture, coded in sequence.
+    unit_count : int
+        How many units the data consist of; 0 where the scan is not the whole picture.
     """
 
     head: bytes
     begin: int
     end: int
     is_whole: bool
+    unit_count: int
 
 
 def with_end_mark(data: bytes) -> bytes:
@@ -85,7 +88,7 @@ def check_structure(data: bytes) -> None:
     ImageError
         When restart markers are missing or out of order, or something else is between them.
     """
-    _read_structure(data)
+    read_structure(data)
 
 
 def can_watch(pixels: int) -> bool:
@@ -114,7 +117,7 @@ def decode_watched(data: bytes) -> NDArray[np.uint8]:
     ImageError
         When markers do not fit together, or data are missing or left over.
     """
-    structure = _read_structure(data)
+    structure = read_structure(data)
     head = structure.head
     if not structure.is_whole:
         return _load(io.BytesIO(head + data[structure.begin :]))
@@ -165,7 +168,14 @@ class _Watched(io.BytesIO):
         return given
 
 
-def _read_structure(data: bytes) -> _Structure:
+def read_structure(data: bytes) -> Structure:
+    """How a JPEG is made up, without decoding anything.
+
+    Raises
+    ------
+    ImageError
+        When its header is damaged or cut off, or markers do not fit together.
+    """
     head, interval, frame, process = [_START_MARK], 0, b'', 0
     try:
         for segment in segments(data):
@@ -178,11 +188,12 @@ def _read_structure(data: bytes) -> _Structure:
                 head.append(data[segment.begin - 4 : segment.end])
         components = data[segment.begin]
         whole = process in _SEQUENTIAL and components == frame[5]
-        intervals = -(-_unit_count(frame) // interval) if whole and interval else 0
+        units = _unit_count(frame) if whole else 0
+        intervals = -(-units // interval) if interval else 0
     except (IndexError, struct.error, ZeroDivisionError) as err:
         raise ImageError('JPEG whose header is damaged or cut off') from err
     end = _end_of_scan(data, segment, intervals, whole=whole)
-    return _Structure(b''.join(head), segment.end, end, whole)
+    return Structure(b''.join(head), segment.end, end, whole, units)
 
 
 def _unit_count(frame: bytes) -> int:

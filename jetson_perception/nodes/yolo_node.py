@@ -149,8 +149,7 @@ def _errors_of(name: str) -> Iterator[None]:
 
 def _tracked(track: Callable[..., Any], frame: Frame, result: Any) -> Any:
     """A frame's result with ids, by the time and the size of its image."""
-    image = frame.raw()
-    return track(result, frame.stamp_ns or frame.received_ns, (image.width, image.height))
+    return track(result, frame.stamp_ns or frame.received_ns, frame.size_wh())
 
 
 class _Engine:

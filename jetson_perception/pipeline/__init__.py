@@ -27,7 +27,7 @@ from jetson_perception.pipeline.picture_slots import PictureCounts, PictureKind,
 from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
 from jetson_perception.pipeline.rate_limit import RateLimit
-from jetson_perception.pipeline.raw_image import RawImage
+from jetson_perception.pipeline.raw_image import JpegBytes, RawImage
 from jetson_perception.pipeline.record import Counts, Record
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
@@ -47,6 +47,7 @@ __all__ = [
     'EveryFrame',
     'Frame',
     'HowOften',
+    'JpegBytes',
     'Lane',
     'LatestSlot',
     'LeftBehind',

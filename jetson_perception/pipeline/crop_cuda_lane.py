@@ -89,8 +89,7 @@ class CropCudaLane(CropLane):
             turn.end()  # nothing of the frame is under way any more
 
     def _size_wh(self, frame: Frame) -> tuple[int, int]:
-        image = frame.raw()
-        return image.width, image.height
+        return frame.size_wh()
 
     def _results(
         self, frame: Frame, crops: Crops, options: Any
@@ -137,13 +136,15 @@ def make_crop_lane(
     return CropCudaLane(*run, follows=follows, crop_options=crop_options, path=path)
 
 
-def share_with_crop_lanes(lanes: Iterable[Lane], shared: dict[CudaDevice, DeviceFrames]) -> None:
+def share_with_crop_lanes(
+    lanes: Iterable[Lane], shared: dict[CudaDevice, DeviceFrames], jpeg_decoder: str
+) -> None:
     """Let lanes that look at boxes share the frames on their devices, with room for theirs."""
     for lane in lanes:
         if isinstance(lane, CropCudaLane) and lane.path.device not in shared:
             from jetson_perception.pipeline.device_frames import DeviceFrames
 
-            shared[lane.path.device] = DeviceFrames(lane.path.device)
+            shared[lane.path.device] = DeviceFrames(lane.path.device, jpeg_decoder)
         if isinstance(lane, CropLane):
             for frames in shared.values():  # one on the CPU keeps frames all the same
                 frames.keep_more(_KEPT + len(lane.records))

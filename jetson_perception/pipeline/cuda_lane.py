@@ -267,11 +267,11 @@ def make_lane(
 
 
 def share_device_frames(
-    lanes: Sequence[Lane], *, uploads_ahead: bool = False
+    lanes: Sequence[Lane], jpeg_decoder: str = 'auto', *, uploads_ahead: bool = False
 ) -> list[DeviceFrames]:
     """Frames on the device for the lanes on a GPU among these, one set per device; to be closed.
 
-    `uploads_ahead` sets `CudaLane.uploads_ahead` of each.
+    `uploads_ahead` sets `CudaLane.uploads_ahead` of each; `jpeg_decoder` is that of the frames.
     """
     shared: dict[CudaDevice, DeviceFrames] = {}
     for lane in lanes:
@@ -281,7 +281,7 @@ def share_device_frames(
 
             lane.uploads_ahead = uploads_ahead
             device = lane.path.device
-            frames = shared.setdefault(device, DeviceFrames(device))
+            frames = shared.setdefault(device, DeviceFrames(device, jpeg_decoder))
             lane.input = frames.add(lane.path, *(record.times for record in lane.records))
-    share_with_crop_lanes(lanes, shared)
+    share_with_crop_lanes(lanes, shared, jpeg_decoder)
     return list(shared.values())

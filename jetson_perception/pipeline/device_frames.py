@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda.jpeg_decoder import JpegDecoder
 from jetson_perception.cuda.preprocess import DeviceImage
-from jetson_perception.images.encodings import require_layout
+from jetson_perception.images.encodings import memory_layout, require_layout
+from jetson_perception.images.plain_jpeg import plain_jpeg
 from jetson_perception.pipeline.upload_ahead import UploadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from jetson_perception.cuda import CudaDevice, Event, Stream
-    from jetson_perception.pipeline.raw_image import RawImage
+    from jetson_perception.images.plain_jpeg import PlainJpeg
+    from jetson_perception.pipeline.raw_image import JpegBytes, RawImage
     from jetson_perception.pipeline.timing import StageTimes
     from jetson_perception.pipeline.upload_ahead import Uploadable
 
@@ -86,11 +89,18 @@ class DeviceFrames:
     """The slots of one device, and the stream that fills them. Any thread may call it.
 
     The device's context must be current in the calling thread.
+
+    Parameters
+    ----------
+    device : CudaDevice
+    jpeg_decoder : str
+        Who decodes JPEGs, one of `JPEG_DECODERS`.
     """
 
-    def __init__(self, device: CudaDevice) -> None:
+    def __init__(self, device: CudaDevice, jpeg_decoder: str = 'auto') -> None:
         self.device = device
         self._resources = Resources()
+        self._jpegs = JpegDecoder(device, jpeg_decoder)
         self._stream: Stream | None = None
         self._changed = threading.Condition()
         self._free: deque[DeviceSlot] = deque()
@@ -152,6 +162,27 @@ class DeviceFrames:
             raise
         return slot
 
+    def upload_jpeg(
+        self, jpeg: JpegBytes, input_index: int = 0, trace_id: int = 0
+    ) -> DeviceSlot | None:
+        """Have an image of an input decoded on the device, and go on as `upload` does.
+
+        None for one that has to be decoded, or refused, elsewhere: nothing is told of damage here.
+        """
+        if not self._jpegs.is_open:
+            return None
+        plain = plain_jpeg(bytes(memoryview(jpeg.data)), jpeg.max_pixels)
+        if plain is None:
+            return None
+        slot = self._take()
+        is_decoded = False
+        try:
+            is_decoded = slot.upload_jpeg(plain, self._jpegs, input_index, trace_id)
+        finally:
+            if not is_decoded:
+                self.give_back(slot)
+        return slot if is_decoded else None
+
     def upload_ahead(self, frame: Uploadable) -> None:
         """Upload a frame that waits for a busy lane, in a thread that begins with the first one.
 
@@ -183,6 +214,7 @@ class DeviceFrames:
                         slot.record_times(self._inputs)
                 finally:
                     self._stream = None
+                    self._resources.call(self._jpegs.close)
                     self._resources.close()
 
     def _take(self) -> DeviceSlot:
@@ -254,12 +286,19 @@ class DeviceSlot:
         self._tensors: dict[int, DeviceTensor] = {}
         self._made: list[DeviceTensor] = []
         self._image: DeviceImage | None = None
+        #: Whether the kernel reads the pinned buffer, so that nothing is uploaded.
+        self._in_place = self._mapped
         self._input_index = self._trace_id = self._begun_ns = 0
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the image in pixels."""
+        assert self._image is not None, 'upload comes first'
+        return self._image.size_wh
 
     def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> None:
         """Copy the image's bytes, without the padding of rows, and enqueue their upload."""
-        self._input_index, self._trace_id = input_index, trace_id
-        self._begun_ns = time.monotonic_ns()
+        self._begin(input_index, trace_id, in_place=self._mapped)
         pixels = raw.pixels
         rows, row_bytes = require_layout(pixels, raw.height, raw.width, raw.encoding)
         staging = self._staging.ensure(pixels.nbytes)
@@ -277,6 +316,30 @@ class DeviceSlot:
             address = target.address
         assert address is not None, 'mapped memory has an address'
         self._image = DeviceImage(address, raw.width, raw.height, row_bytes, raw.encoding)
+
+    def upload_jpeg(
+        self, jpeg: PlainJpeg, decoder: JpegDecoder, input_index: int = 0, trace_id: int = 0
+    ) -> bool:
+        """Enqueue the decoding of a JPEG; False where it has to be decoded elsewhere."""
+        self._begin(input_index, trace_id, in_place=False)
+        encoding = 'mono8' if jpeg.channels == 1 else 'bgr8'
+        rows, row_bytes = memory_layout(jpeg.height, jpeg.width, encoding)
+        address = self._bytes.ensure(rows * row_bytes).address
+        self._begun.record(self._stream)
+        is_decoded = False
+        try:
+            is_decoded = decoder.decode(jpeg, address, self._stream)
+        finally:
+            self._uploaded.record(self._stream)
+            if not is_decoded:  # what it began may still write
+                self._uploaded.synchronize()
+        if is_decoded:
+            self._image = DeviceImage(address, jpeg.width, jpeg.height, row_bytes, encoding)
+        return is_decoded
+
+    def _begin(self, input_index: int, trace_id: int, *, in_place: bool) -> None:
+        self._input_index, self._trace_id, self._in_place = input_index, trace_id, in_place
+        self._begun_ns = time.monotonic_ns()
 
     def tensor(self, wanted: DeviceInput) -> DeviceTensor:
         """The image fitted to a network's input; enqueued for the first lane that asks."""
@@ -297,19 +360,19 @@ class DeviceSlot:
         Nothing here knows when that work ends, so the frame must be held until then.
         """
         assert self._image is not None, 'upload comes first'
-        if not self._mapped:
+        if not self._in_place:
             stream.wait_for_event(self._uploaded)
         return self._image
 
     def is_past(self) -> bool:
         """Whether the GPU has finished everything that was enqueued for this slot."""
         if not self._made:
-            return self._mapped or self._uploaded.query()
+            return self._in_place or self._uploaded.query()
         return all(tensor.is_past() for tensor in self._made)
 
     def wait_until_past(self) -> None:
         """Wait until `is_past`."""
-        if not self._mapped:
+        if not self._in_place:
             self._uploaded.synchronize()
         for tensor in self._made:
             tensor.wait_until_past()
@@ -332,7 +395,7 @@ class DeviceSlot:
         made: list[DeviceTensor],
         inputs: list[DeviceInput],
     ) -> None:
-        upload_ms = None if self._mapped else self._uploaded.elapsed_ms(self._begun)
+        upload_ms = None if self._in_place else self._uploaded.elapsed_ms(self._begun)
         preprocess_ms = {tensor: tensor.elapsed_ms() for tensor in made}
         for tensor, index in takers:
             times = inputs[index].times[self._input_index]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DeviceSlot,
         DeviceTensor,
     )
+    from jetson_perception.pipeline.raw_image import JpegBytes
 
 
 class Preprocess(Protocol):
@@ -72,6 +73,8 @@ class Frame:
     raw : RawImage, optional
         The same image before its conversion, for lanes that convert it on a GPU; without it they
         use what `load` returns.
+    jpeg : JpegBytes, optional
+        The file that `load` decodes, for lanes that can have it decoded on a GPU.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Frame:
         header: Any = None,
         age_ms: float | None = None,
         raw: RawImage | None = None,
+        jpeg: JpegBytes | None = None,
     ) -> None:
         self.header = header
         self.age_ms = age_ms
@@ -106,9 +110,10 @@ class Frame:
         #: Names of those among them that are set to take fewer frames, and not this one.
         self.left_out_by: set[str] = set()
         self._load = load
-        self._raw = raw
+        self._raw, self._jpeg = raw, jpeg
         self._lock = threading.Lock()
         self._bgr: NDArray[np.uint8] | None = None
+        self._size_wh: tuple[int, int] | None = None
         self._tensors: dict[Hashable, tuple[NDArray[Any], Any]] = {}
         self._pool: TensorPool | None = None
         self._device_slots: dict[DeviceFrames, DeviceSlot] = {}
@@ -142,6 +147,14 @@ class Frame:
         """
         with self._lock:
             return self._raw_or_loaded()
+
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels; decodes the image where nobody did, and raises as `raw`."""
+        with self._lock:
+            if self._size_wh is None:
+                raw = self._raw_or_loaded()
+                self._size_wh = raw.width, raw.height
+            return self._size_wh
 
     def tensor(self, key: Hashable, preprocess: Preprocess) -> tuple[NDArray[Any], Any]:
         """The network input for `key` and how it was fitted; made by the first lane that asks.
@@ -217,8 +230,19 @@ class Frame:
     def _uploaded(self, frames: DeviceFrames) -> DeviceSlot:
         slot = self._device_slots.get(frames)
         if slot is None:
-            slot = frames.upload(self._raw_or_loaded(), self.input_index, self.trace_id)
+            slot = self._decoded_there(frames)
+            if slot is None:
+                slot = frames.upload(self._raw_or_loaded(), self.input_index, self.trace_id)
             self._device_slots[frames] = slot
+        return slot
+
+    def _decoded_there(self, frames: DeviceFrames) -> DeviceSlot | None:
+        """The image decoded on the GPU; None where that is not done, or somebody decoded it."""
+        if self._jpeg is None or self._bgr is not None:
+            return None
+        slot = frames.upload_jpeg(self._jpeg, self.input_index, self.trace_id)
+        if slot is not None:
+            self._size_wh = slot.size_wh
         return slot
 
     def _raw_or_loaded(self) -> RawImage:

@@ -77,6 +77,8 @@ class Pipeline:
         Which frames lanes take; by default the newest.
     inputs : int
         How many inputs frames come from; `Frame.input_index` says which. Lanes serve them in turn.
+    jpeg_decoder : str
+        Who decodes JPEGs for lanes on a GPU, one of `JPEG_DECODERS`.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Pipeline:
         on_stopped: Callable[[Lane, PerceptionError], None] | None = None,
         policy: FramePolicy | None = None,
         inputs: int = 1,
+        jpeg_decoder: str = 'auto',
     ) -> None:
         self.lanes = tuple(lanes)
         self._policy: FramePolicy = policy or NewestFrame()
@@ -100,9 +103,8 @@ class Pipeline:
         self._on_stopped = on_stopped
         self._offered = 0
         self._pool = TensorPool()
-        self._device_frames = share_device_frames(
-            self.lanes, uploads_ahead=inputs == 1 and not self._policy.every_frame
-        )
+        ahead = inputs == 1 and not self._policy.every_frame
+        self._device_frames = share_device_frames(self.lanes, jpeg_decoder, uploads_ahead=ahead)
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
         # Room for a result being published and two behind it; then lanes wait, so that memory does

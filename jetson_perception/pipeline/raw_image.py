@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,3 +27,18 @@ class RawImage(NamedTuple):
     encoding: str
     width: int
     height: int
+
+
+class JpegBytes(NamedTuple):
+    """An image as the bytes of a file, which may be a JPEG.
+
+    Attributes
+    ----------
+    data : buffer
+        Any bytes at all: nobody looked at them.
+    max_pixels : int
+        The most pixels that the image may have.
+    """
+
+    data: Any
+    max_pixels: int

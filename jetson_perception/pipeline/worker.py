@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from jetson_perception.errors import ImageError
 from jetson_perception.pipeline.activity import (
     Activity,
     LeftBehind,
@@ -85,6 +86,8 @@ class NewestWorker(Generic[T]):
             try:
                 self._work(item)
                 self.finished += 1
+            except ImageError as error:  # a JPEG that a GPU's decoder took, damaged as it is
+                log.warning('%s: %s', self._thread.name, error)
             except Exception:
                 if not self._left:  # after that, what it uses may be gone
                     log.exception('%s failed', self._thread.name)

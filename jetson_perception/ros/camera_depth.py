@@ -129,8 +129,7 @@ class CameraDepth:
         """Have a result located, unless nobody wants that; never waits. From any thread."""
         if not publishers.wanted():
             return
-        image = frame.raw()
-        order = _Order(publishers, result, frame.header, (image.width, image.height))
+        order = _Order(publishers, result, frame.header, frame.size_wh())
         stamp = stamp_ns(frame.header)
         if not stamp:
             self._report.missed('stamp', 'images have no stamp, so their depth is not known')

@@ -12,8 +12,9 @@ from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
 from jetson_perception.images import encodings
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.msg import PipelineStats
-from jetson_perception.pipeline import Frame, RateMeter, RawImage, StageTimes
+from jetson_perception.pipeline import Frame, JpegBytes, RateMeter, RawImage, StageTimes
 from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_infos import CameraInfos
@@ -233,10 +234,10 @@ class CameraPublisher:
         stamp = self._stamp(captured, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(captured))
         pixels, encoding = captured.pixels, captured.encoding
-        raw = None
-        if encoding != encodings.JPEG:
-            raw = RawImage(pixels, encoding, *captured.size_wh)
-        frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw)
+        is_jpeg = encoding == encodings.JPEG
+        raw = None if is_jpeg else RawImage(pixels, encoding, *captured.size_wh)
+        jpeg = JpegBytes(pixels, MAX_IMAGE_PIXELS) if is_jpeg else None
+        frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw, jpeg)
         frame.encoding, frame.input_name = encoding, self._source.uri
         frame.stamp_ns = stamp.nanoseconds
         return frame

@@ -212,8 +212,7 @@ class EngineAnnotations:
             return
         publisher = self._publishers[frame.input_index]
         if publisher.get_subscription_count():
-            image, found = frame.raw(), self._objects(result)
-            size_wh = image.width, image.height
+            found, size_wh = self._objects(result), frame.size_wh()
             message = self._message.fill(found, frame.header, size_wh, keypoint_score_threshold)
             publisher.publish(message)
 

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from jetson_perception.errors import ImageError
 from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
+from jetson_perception.images.plain_jpeg import JPEG_DECODERS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
 from jetson_perception.ros.camera_topics import CameraTopicsParams
@@ -87,6 +88,15 @@ class ImageInputParams(CameraTopicsParams):
         'Values of mono16 and 16UC1 images, such as those of thermal cameras, that become black '
         'and white; such images are refused without it.',
         example='[28000, 32000]',
+    )
+    jpeg_decoder: str = param(
+        'auto',
+        'Who decodes JPEGs for engines on a GPU. auto has nvJPEG do it, on the GPU, where that is '
+        'there and recognizes damaged images as the CPU does; gpu wherever it is there; cpu '
+        'never. All but plain ones, such as Motion JPEG without Huffman tables, are decoded on '
+        'the CPU in any case.',
+        choices=JPEG_DECODERS,
+        at_configure=True,
     )
     every_frame: bool = param(
         False,

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from jetson_perception.errors import ImageError
 from jetson_perception.images import encodings, sixteen_bit
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.pipeline import Frame, RawImage
+from jetson_perception.pipeline import Frame, JpegBytes, RawImage
 from jetson_perception.printable import quoted
 from jetson_perception.ros.cv_bridge_images import refusal
 
@@ -126,6 +126,7 @@ def frame_from_compressed(
         lambda: encodings.decode_compressed(msg.data, msg.format, max_image_pixels),
         msg.header,
         age_of(msg.header, clock),
+        jpeg=JpegBytes(msg.data, max_image_pixels),
     )
 
 

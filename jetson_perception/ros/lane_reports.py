@@ -72,10 +72,10 @@ class LaneReports:
 
     def _tell_that_it_works(self, lane: Lane, frame: Frame, elapsed_ms: float) -> None:
         """One line, which nobody has to look at topics for; in the publisher's thread."""
-        image = frame.raw()
-        encoding = printable(frame.encoding or image.encoding, 40)
+        width, height = frame.size_wh()
+        encoding = printable(frame.encoding or 'bgr8', 40)
         self._node.get_logger().info(
-            f'{lane.name}{self._label}: first image {image.width}×{image.height} {encoding}, '
+            f'{lane.name}{self._label}: first image {width}×{height} {encoding}, '
             f'first result after {elapsed_ms:.0f} ms'
         )
 

@@ -82,6 +82,12 @@ class NodeInput:
         return most
 
     @property
+    def jpeg_decoder(self) -> str:
+        """Who decodes JPEGs for engines on a GPU."""
+        wanted: str = self._params.value.jpeg_decoder
+        return wanted
+
+    @property
     def udp_participant(self) -> UdpParticipant:
         """Where a topic is subscribed to if its images have to come over UDP."""
         return self._udp_participant

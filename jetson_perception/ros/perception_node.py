@@ -220,8 +220,9 @@ class PerceptionNode(ManagedNode):
             lane.refine = self.refinement(lane)
             lane.pace = Pace(partial(self.how_often, lane), time_s)
         cameras = self._cameras
+        decoder = self.node_input.jpeg_decoder
         self._pipeline = pipeline = Pipeline(
-            lanes, self._settle, self._on_lane_stopped, policy, len(cameras)
+            lanes, self._settle, self._on_lane_stopped, policy, len(cameras), decoder
         )
         for camera in cameras:
             camera.add_pictures(self.picture_kinds(camera))

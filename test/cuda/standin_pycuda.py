@@ -34,7 +34,9 @@ import numpy as np
 
 from jetson_perception.cuda import compiler as compiler_module
 from jetson_perception.cuda import device as device_module
+from jetson_perception.cuda import jpeg_decoder as jpeg_decoder_module
 from jetson_perception.cuda import libcuda as libcuda_module
+from jetson_perception.cuda import nvjpeg as nvjpeg_module
 
 GUARD = 4096  # bytes between two allocations that belong to neither
 
@@ -79,6 +81,8 @@ def install(monkeypatch, **options) -> Standin:
     library = _Library(standin)
     monkeypatch.setattr(libcuda_module, 'library', lambda: library)
     monkeypatch.setattr(libcuda_module, 'quick_library', lambda: library)
+    monkeypatch.setattr(nvjpeg_module, '_NAMES', ())  # a real one would find no GPU
+    monkeypatch.setattr(jpeg_decoder_module, '_TRIED', {})
     monkeypatch.setattr(
         compiler_module,
         'compile_kernels',

@@ -66,6 +66,7 @@ from jetson_perception.files.foreign_data import parse_json, parse_literal, pars
 from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.images import encodings, video_units
 from jetson_perception.images.jpeg_damage import decode_watched, with_end_mark
+from jetson_perception.images.plain_jpeg import plain_jpeg
 from jetson_perception.images.video_stream import VideoPacket, VideoStream
 from jetson_perception.model_info import LAYOUTS, ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
@@ -220,6 +221,7 @@ def _video_packet(content: bytes) -> None:
 
 _IMAGES = [
     Target('JPEGs without simplejpeg', _PICTURE_BYTES, _jpeg_without_simplejpeg),
+    Target('JPEGs for a GPU', _PICTURE_BYTES, lambda content: plain_jpeg(content, 4096)),
     Target('video packets', damaged(*_videos()), _video_packet, in_test=500),
     Target(
         'compressed images',

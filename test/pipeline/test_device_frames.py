@@ -2,15 +2,17 @@
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
+import standin_nvjpeg
 from pipeline.standin_device_path import StandInPreprocess
 from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.errors import CudaError, ImageError
-from jetson_perception.images.encodings import view
-from jetson_perception.pipeline import Frame, RawImage, StageTimes
+from jetson_perception.images.encodings import decode_compressed, view
+from jetson_perception.pipeline import Frame, JpegBytes, RawImage, StageTimes
 from jetson_perception.pipeline.device_frames import DeviceFrames
 from jetson_perception.pipeline.frame import TensorPool
 
@@ -412,6 +414,150 @@ class TestIntegrated:
         lanes.frames.close()
         assert set(lanes.times[0].summary()) == {'preprocess'}
         assert lanes.times[0].summary()['preprocess'].samples == 10
+
+
+PICTURE = cv2.GaussianBlur(
+    np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8), (5, 5), 0
+)
+
+
+def jpeg_of(bgr):
+    return cv2.imencode('.jpg', bgr)[1].tobytes()
+
+
+class OfJpeg(Frame):
+    """A frame that counts how often the CPU decodes it."""
+
+    def __init__(self, data, max_pixels=1 << 20):
+        self.decoded = 0
+        super().__init__(self._decode, jpeg=JpegBytes(data, max_pixels))
+        self._data, self._max_pixels = data, max_pixels
+        self.share(1, 1, TensorPool())
+
+    def _decode(self):
+        self.decoded += 1
+        return decode_compressed(self._data, '', self._max_pixels)
+
+
+class TestJpegs:
+    @pytest.fixture(autouse=True)
+    def nvjpeg(self, monkeypatch, standin):
+        return standin_nvjpeg.install(monkeypatch, standin)
+
+    def test_they_are_decoded_on_the_gpu_and_their_size_is_known(self, standin, lanes_of):
+        lanes = lanes_of('a')
+        for bgr, encoding in ((PICTURE, 'bgr8'), (PICTURE[:9, :7, 0], 'mono8')):
+            made = OfJpeg(jpeg_of(bgr))
+            lanes.take(made)
+            expected = decode_compressed(jpeg_of(bgr))
+            assert lanes.value(standin) == expected[0, 0, 0]
+            image = lanes.preprocess[0].images[-1]
+            assert (image.height, image.width, image.encoding) == (*bgr.shape[:2], encoding)
+            assert image.nbytes == bgr.size
+            there = standin.view(image.address, bgr.shape, np.uint8)
+            assert np.array_equal(there, expected if bgr.ndim == 3 else expected[..., 0])
+            assert made.size_wh() == bgr.shape[1::-1]
+            assert made.decoded == 0
+
+    def test_who_wants_pixels_on_the_cpu_gets_them(self, standin, lanes_of, nvjpeg):
+        lanes = lanes_of('a')
+        made = OfJpeg(jpeg_of(PICTURE))
+        made.share(1, 2, TensorPool())
+        lanes.take(made)
+        assert np.array_equal(made.bgr(), decode_compressed(jpeg_of(PICTURE)))
+        taken = len(nvjpeg.decoded)
+        lanes.release(made)
+        drawn = OfJpeg(jpeg_of(PICTURE))
+        drawn.bgr()  # before the lane comes: then its pixels are there
+        lanes.take(drawn)
+        assert len(nvjpeg.decoded) == taken
+        assert drawn.decoded == made.decoded == 1
+
+    @pytest.mark.parametrize(
+        'data',
+        [
+            pytest.param(jpeg_of(PICTURE)[:-2], id='no_end_mark'),
+            pytest.param(
+                cv2.imencode('.jpg', PICTURE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes(),
+                id='progressive',
+            ),
+            pytest.param(cv2.imencode('.png', PICTURE)[1].tobytes(), id='png'),
+        ],
+    )
+    def test_all_but_plain_ones_are_decoded_on_the_cpu(self, standin, lanes_of, data):
+        lanes = lanes_of('a')
+        made = OfJpeg(data)
+        lanes.take(made)
+        assert lanes.value(standin) == decode_compressed(data)[0, 0, 0]
+        assert made.decoded == 1
+
+    @pytest.mark.parametrize(
+        ('data', 'most', 'reason'),
+        [
+            pytest.param(b'', 1 << 20, 'has no data', id='empty'),
+            pytest.param(b'text', 1 << 20, 'not a picture', id='text'),
+            pytest.param(jpeg_of(PICTURE)[:500], 1 << 20, 'damaged', id='cut_off'),
+            pytest.param(jpeg_of(PICTURE), 1000, 'max_image_pixels is 1000', id='too_large'),
+        ],
+    )
+    def test_what_the_cpu_refuses_is_refused(self, standin, lanes_of, data, most, reason):
+        lanes = lanes_of('a')
+        for _ in range(20):  # more than there are slots
+            made = OfJpeg(data, most)
+            with pytest.raises(ImageError, match=reason):
+                lanes.take(made)
+            lanes.release(made)
+        lanes.take(good := OfJpeg(jpeg_of(PICTURE)))
+        assert good.decoded == 0
+
+    def test_what_nvjpeg_refuses_is_decoded_on_the_cpu(self, standin, lanes_of, nvjpeg):
+        lanes = lanes_of('a')
+        lanes.take(OfJpeg(jpeg_of(PICTURE)))
+        nvjpeg.status = standin_nvjpeg.NOT_SUPPORTED
+        for _ in range(20):
+            made = OfJpeg(jpeg_of(PICTURE))
+            lanes.take(made)
+            assert made.decoded == 1
+            assert lanes.value(standin) == made.bgr()[0, 0, 0]
+
+    def test_in_steady_state_nothing_is_allocated_and_slots_are_not_written_early(
+        self, standin, lanes_of
+    ):
+        lanes = lanes_of('a', 'b')
+        data = [jpeg_of(np.full((48, 64, 3), level, np.uint8)) for level in (20, 120, 220)]
+        for number in range(40):
+            made = OfJpeg(data[number % 3])
+            made.share(1, 2, TensorPool())
+            lanes.take(made, 0)
+            lanes.take(made, 1)
+            if number == 12:
+                allocations = standin.allocations
+        assert standin.allocations == allocations
+        assert [lanes.value(standin, lane) for lane in range(2)] == [20, 20]
+        lanes.frames.close()
+        assert {'upload', 'preprocess'} <= set(lanes.times[0].summary())
+
+    def test_whoever_is_told_to_uses_the_cpu(self, standin, device, lanes_of, nvjpeg):
+        frames = DeviceFrames(device, 'cpu')
+        with device.pushed():
+            assert frames.upload_jpeg(JpegBytes(jpeg_of(PICTURE), 1 << 20)) is None
+        frames.close()
+        assert not nvjpeg.opened
+
+    class TestIntegrated:
+        @pytest.fixture
+        def standin_options(self):
+            return {'integrated': True}
+
+        def test_they_take_turns_with_images_that_are_read_in_place(self, standin, lanes_of):
+            lanes = lanes_of('a')
+            for number in range(12):
+                made = OfJpeg(jpeg_of(PICTURE)) if number % 2 else frame(number)
+                lanes.take(made)
+                expected = made.bgr()[0, 0, 0] if number % 2 else number
+                assert lanes.value(standin) == expected
+            lanes.frames.close()
+            assert lanes.times[0].summary()['upload'].samples == 6
 
 
 def test_many_threads_and_frames_see_their_own_pixels(standin, lanes_of):

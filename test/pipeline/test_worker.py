@@ -5,6 +5,7 @@ import threading
 
 from pipeline.waiting import DEADLINE_S, wait_until
 
+from jetson_perception.errors import ImageError
 from jetson_perception.pipeline import NewestWorker
 
 
@@ -46,6 +47,22 @@ def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     assert (worker.finished, worker.skipped) == (1, 0)
     assert 'drawing failed' in caplog.text
     assert 'no ink' in caplog.text
+
+
+def test_an_image_that_cannot_be_used_is_told_of_in_a_line(caplog):
+    done = threading.Event()
+
+    def work(item):
+        if item is done:
+            done.set()
+        raise ImageError('its data end too soon')
+
+    worker = NewestWorker(work, 'drawing')
+    worker.give(done)
+    assert done.wait(DEADLINE_S)
+    worker.close()
+    assert caplog.messages == ['drawing: its data end too soon']
+    assert caplog.records[0].exc_info is None
 
 
 def test_close_ends_the_thread_after_the_item_under_way_and_drops_the_rest():

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import rclpy
+import standin_nvjpeg
 from jetson_perception.msg import PipelineStats
 from onnx_models import color_segmentation, detector
 from pipeline.waiting import DEADLINE_S
@@ -145,6 +146,34 @@ def test_a_compressed_image_is_decoded_and_then_as_others(start, tmp_path):
     mask = peer.ask('image/compressed', message, answers)
     assert (np.frombuffer(mask.data, np.uint8) == 1).all()
     assert (mask.width, mask.height) == (64, 48)
+
+
+@pytest.mark.parametrize(('wanted', 'times_on_cpu'), [('auto', 0), ('cpu', 1)])
+def test_a_compressed_image_is_decoded_by_nvjpeg_unless_a_parameter_says_otherwise(
+    start, standin, tmp_path, monkeypatch, wanted, times_on_cpu
+):
+    from jetson_perception.images import encodings
+
+    library = standin_nvjpeg.install(monkeypatch, standin)
+    by_cpu = []
+    decode = encodings.decode_compressed
+    monkeypatch.setattr(
+        encodings, 'decode_compressed', lambda *args: by_cpu.append(args) or decode(*args)
+    )
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    peer = start(
+        SegNode,
+        model=str(path),
+        runtime='onnxruntime_cuda',
+        image_transport='compressed',
+        jpeg_decoder=wanted,
+    )
+    answers = peer.hear('mask', Image)
+    red = np.full((48, 64, 3), (0, 0, 250), np.uint8)
+    mask = peer.ask('image/compressed', jpeg_message(red, header()), answers)
+    assert (np.frombuffer(mask.data, np.uint8) == 1).all()
+    assert min(len(by_cpu), 1) == times_on_cpu
+    assert len(library.opened) == 1 - times_on_cpu
 
 
 def test_the_annotated_image_is_converted_only_where_somebody_looks(start, tmp_path, monkeypatch):
