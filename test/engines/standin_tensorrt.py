@@ -164,6 +164,8 @@ def _data_type(version):
         names += ['BF16', 'INT64', 'INT4']
     if version in ('10.13', '11'):
         names.append('FP4')
+    if version == '11':
+        names.append('E8M0')
     return enum.Enum('DataType', names, start=0)
 
 
