@@ -126,7 +126,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--timeout', type=float, default=120.0, help='seconds, for each start')
     parser.add_argument('--json', type=Path, help='file to write what was measured into')
     parser.add_argument('--log', action='store_true', help="print the node's log too")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    file = arguments.json
+    if file and not file.parent.is_dir():
+        parser.error(f'--json: there is no folder {file.parent} for {file.name}')
+    return arguments
 
 
 def measure(count: int, folder: Path, arguments: argparse.Namespace) -> list[Start]:
