@@ -7,12 +7,14 @@ A camera is already sending when the node is started, as when a robot's node is 
 counts from before the process is made until another process has an answer of every engine. First
 with an empty cache, in a folder of its own; then again, as after a reboot; then `cleanup` and
 `configure` of the running node. Each with one model and with four. Prints tables, with the parts
-of each start; ends with 1 if a goal is missed on CUDA.
+of each start, then a line a start; with `--json FILE`, also a file to compare with that of another
+run. Ends with 1 if a goal is missed on CUDA.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -20,7 +22,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +88,19 @@ def main() -> int:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
-    is_missed = False
+    measured: dict[int, list[Start]] = {}
     for count in arguments.models:
         with tempfile.TemporaryDirectory() as folder, camera(Path(folder), arguments):
             starts = measure(count, Path(folder), arguments)
         show(count, starts, arguments)
-        is_missed |= any(each.is_missed for each in starts)
+        measured[count] = starts
+        if arguments.json:  # each time, so that a later failure loses nothing
+            arguments.json.write_text(json.dumps(as_json(measured, arguments), indent=1) + '\n')
+    print()
+    for count, starts in measured.items():
+        for each in starts:
+            print(in_a_line(count, each))
+    is_missed = any(each.is_missed for starts in measured.values() for each in starts)
     return int(is_missed and arguments.runtime != 'cpu')
 
 
@@ -115,8 +124,13 @@ def parse_arguments() -> argparse.Namespace:
         'second, as our nodes do (plain)',
     )  # fmt: skip
     parser.add_argument('--timeout', type=float, default=120.0, help='seconds, for each start')
+    parser.add_argument('--json', type=Path, help='file to write what was measured into')
     parser.add_argument('--log', action='store_true', help="print the node's log too")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    file = arguments.json
+    if file and not file.parent.is_dir():
+        parser.error(f'--json: there is no folder {file.parent} for {file.name}')
+    return arguments
 
 
 def measure(count: int, folder: Path, arguments: argparse.Namespace) -> list[Start]:
@@ -308,6 +322,27 @@ def pss_mb(pid: int) -> float:
         if line.startswith('Pss:'):
             return int(line.split()[1]) / 1e3
     return 0.0
+
+
+def in_a_line(count: int, start: Start) -> str:
+    """One start, with its goal: what a person compares first."""
+    goal = '' if start.goal_s is None else f', goal {start.goal_s:g}'
+    verdict = '' if start.goal_s is None else ': missed' if start.is_missed else ': kept'
+    return f'{count} model{"s" * (count > 1)}, {start.what}: {start.seconds:.2f} s{goal}{verdict}'
+
+
+def as_json(measured: dict[int, list[Start]], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was measured, and with what, for a file."""
+    return {
+        'runtime': arguments.runtime,
+        'model': arguments.model,
+        'precision': arguments.precision,
+        'starts': [
+            {'models': count, **asdict(each), 'is_missed': each.is_missed}
+            for count, starts in measured.items()
+            for each in starts
+        ],
+    }
 
 
 def show(count: int, starts: list[Start], arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -48,9 +49,14 @@ def _type_name(value: Any) -> str:
     return Parameter.Type.from_parameter_value(value).name.lower()
 
 
+# Names of types are evaluated in every class that it inherits from, and a node asks for each field
+# of each engine.
+_types_of_fields = cache(get_type_hints)
+
+
 def parameter_type(cls: type, field: str) -> Parameter.Type:
     """ROS type of a dataclass field's parameter."""
-    hint = get_type_hints(cls)[field]
+    hint = _types_of_fields(cls)[field]
     if get_origin(hint) is tuple:
         return _ARRAYS[get_args(hint)[0]]
     return _SCALARS[hint]

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.ros.parameter_spec import parameter_type
+from jetson_perception.ros.parameter_spec import parameter_specs, parameter_type
 from jetson_perception.ros.parameters import Parameters, param
 
 Type = Parameter.Type
@@ -90,6 +90,26 @@ def test_every_field_is_declared_with_its_type_and_description(declared, field, 
     assert descriptor.type == kind.value
     assert descriptor.name == field
     assert descriptor.description == Settings.__dataclass_fields__[field].metadata['description']
+
+
+def test_types_are_evaluated_once_for_all_fields_and_engines():
+    evaluated = []
+
+    @dataclass(frozen=True)
+    class Counted:
+        first: int = param(1, 'One.')
+        second: int = param(2, 'Two.')
+
+    class Annotations(dict):
+        def items(self):
+            evaluated.append(self)
+            return super().items()
+
+    Counted.__annotations__ = Annotations(Counted.__annotations__)
+    for engine in ('det.', 'pose.'):
+        kinds = [spec.kind for spec in parameter_specs(Counted, engine).values()]
+        assert kinds == [Type.INTEGER, Type.INTEGER]
+    assert len(evaluated) == 1
 
 
 def test_ranges_and_choices_are_in_the_descriptor(declared):
