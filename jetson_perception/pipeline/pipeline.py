@@ -101,14 +101,15 @@ class Pipeline:
         self._offered = 0
         self._pool = TensorPool()
         self._device_frames = share_device_frames(
-            self.lanes, uploads_ahead=inputs == 1 and not self._policy.every_frame
+            self.lanes, uploads_ahead=not self._policy.every_frame
         )
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        # Room for a result being published and two behind it; then lanes wait, so that memory does
-        # not grow. Two unbounded queues cost a fraction of a bounded one.
+        # Room for a result being published and two behind it, and for a batch with one of each
+        # input; then lanes wait, so that memory does not grow. Two unbounded queues cost a
+        # fraction of a bounded one.
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(3):
+        for _ in range(2 + inputs):
             self._room.put(None)
         self._workers = [
             WatchedThread(partial(self._run_lane, lane), f'lane {lane.name}', lane.activity)
