@@ -8,6 +8,13 @@ one model that takes batches, and a program that hears the masks. First the mode
 no camera may get fewer than 29 masks in any second. Then it is slow: each camera must get its
 share of the masks, within a tenth. Prints a table; ends with 1 if a bar is missed. With --own, the
 node reads the cameras itself, and pictures stand for their images.
+
+    python tools/measure_cameras.py --runtime onnxruntime_cuda --cameras 4 8 --size 1280x720
+
+needs no ROS. It serves cameras that always have an image in one process, with a detector whose
+batch it opens (--model; by default people_detect): all cameras in one inference, and in turn. All
+together, the cameras must get at least 0.9 of the rate of such inferences alone.
+--runtime onnxruntime_cpu is a rehearsal without a GPU.
 """
 
 from __future__ import annotations
@@ -39,7 +46,6 @@ from transport.rates import (  # noqa: E402
 )
 
 from jetson_perception.bringup import NodeProcess  # noqa: E402
-from jetson_perception.ros.processes import running  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +75,14 @@ class Served:
 def main() -> int:
     """Run it; returns the exit code."""
     arguments = parse_arguments()
+    if arguments.runtime:
+        from one_process_cameras import measure as measure_in_one_process
+
+        return 1 if measure_in_one_process(arguments) else 0
+    arguments.seconds = arguments.seconds or 10
+    arguments.cameras, *others = arguments.cameras
+    if others:
+        raise SystemExit('several numbers of cameras are for --runtime')
     # A domain that hardly anybody else uses, on this machine only.
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -90,19 +104,27 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--only', nargs='+', choices=['instant', 'slow'])
-    parser.add_argument('--cameras', type=int, default=4)
+    parser.add_argument('--cameras', type=int, nargs='+', default=[4])
     parser.add_argument('--size', default='640x480')
     parser.add_argument('--rate', type=float, default=30.0)
-    parser.add_argument('--seconds', type=int, default=10)
+    parser.add_argument('--seconds', type=int, help='default: 10; 4 with --runtime')
     parser.add_argument('--slow-ms', type=float, default=25.0, help='of the slow model, an image')
     parser.add_argument('--max-batch', type=int, default=0, help='1: cameras take turns')
     parser.add_argument('--batch-wait-ms', type=float, default=0.0)
     parser.add_argument('--own', action='store_true', help='the node reads the cameras itself')
+    parser.add_argument(
+        '--runtime', choices=['onnxruntime_cuda', 'onnxruntime_cpu'], help='in one process'
+    )
+    parser.add_argument('--model', help='with --runtime: an ONNX file, whose batch is opened')
+    parser.add_argument('--precision', default='fp16', help='with --runtime (%(default)s)')
+    parser.add_argument('--encoding', choices=['bgr8', 'nv12'], default='bgr8')
     return parser.parse_args()
 
 
 def measure(kind: str, folder: Path, arguments: argparse.Namespace) -> list[Served]:
     """What each camera got of a model of this kind."""
+    from jetson_perception.ros.processes import running
+
     cameras = [f'/camera_{index}' for index in range(arguments.cameras)]
     topics = [f'{camera}/image_raw' for camera in cameras]
     model, size_wh = folder / 'model.onnx', NETWORK_WH

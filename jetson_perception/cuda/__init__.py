@@ -8,12 +8,13 @@ The owner of a CUDA object closes it and never leaves it to the garbage collecto
 it only where the context is current.
 """
 
-from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.buffers import BufferPart, DeviceBuffer, GrowingBuffer, PinnedBuffer
 from jetson_perception.cuda.device import CudaDevice, Event, Stream, cuda_problem
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError
 
 __all__ = [
+    'BufferPart',
     'CudaDevice',
     'CudaError',
     'DeviceBuffer',

@@ -14,6 +14,7 @@ import numpy as np
 from jetson_perception.cuda import libcuda
 from jetson_perception.cuda.device import translated
 from jetson_perception.errors import CudaError
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,43 @@ class DeviceBuffer:
         allocation, self._allocation, self.address = self._allocation, None, 0
         with self.device.pushed():
             allocation.free()
+
+
+class BufferPart(DeviceBuffer):
+    """Some items, along the first axis, of another buffer, in whose memory they are.
+
+    Parameters
+    ----------
+    whole : DeviceBuffer
+        Its memory must outlive the part's use; closing the part frees nothing.
+    first, count : int
+        Which items.
+
+    Raises
+    ------
+    CudaError
+        When there are no such items.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, whole: DeviceBuffer, first: int, count: int) -> None:
+        there = whole.shape[0] if whole.shape else 0
+        if first < 0 or count < 1 or first + count > there:
+            raise CudaError(
+                f'a part of {counted(count, "item")} from item {first} on was requested of a '
+                f'buffer of {there}'
+            )
+        self.device, self.dtype = whole.device, whole.dtype
+        self.shape = (count, *whole.shape[1:])
+        item_nbytes = whole.nbytes // there
+        self.nbytes = count * item_nbytes
+        self.address = whole.address + first * item_nbytes
+        self._allocation = whole._allocation
+
+    def close(self) -> None:
+        """Let go of the memory, which belongs to the whole; may be called twice."""
+        self._allocation, self.address = None, 0
 
 
 class PinnedBuffer:

@@ -293,9 +293,9 @@ class Model(Generic[Result, Options]):
             return None
         from jetson_perception.models.cuda import on_gpu
 
-        return on_gpu(lambda: self._cuda_path(engine))
+        return on_gpu(lambda: self.cuda_path(engine))
 
-    def _cuda_path(self, engine: CudaEngine) -> CudaPath[Result, Options] | None:
+    def cuda_path(self, engine: CudaEngine) -> CudaPath[Result, Options] | None:
         """The model's path on the GPU; None for a task without one, whose lane uses the host."""
         return None
 

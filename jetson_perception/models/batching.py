@@ -11,7 +11,7 @@ from jetson_perception.errors import ModelError
 from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,17 +36,7 @@ def most_together(model: Model[Any, Any], most: int, what: str = 'cameras') -> i
     most = min(most, getattr(model.engine, 'max_batch', 1))
     if most < 2:
         return 1
-    width, height = model.network_wh
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (2, height, width, 3), np.uint8)
-    tensors = [model.preprocess(image)[0].copy() for image in images]
-    singles = [[output.copy() for output in model.infer(tensor)] for tensor in tensors]
-    which = [index % 2 for index in range(most)]
-    try:
-        together = model.infer(np.concatenate([tensors[index] for index in which]))
-        problem = _problem(together, [singles[index] for index in which])
-    except ModelError as error:
-        problem = str(error)
+    problem = why_apart(model, most, model.infer)
     if problem:
         _log.info(
             '%s: %s take turns, as a batch does not work: %s', model.info.path, what, problem
@@ -54,6 +44,28 @@ def most_together(model: Model[Any, Any], most: int, what: str = 'cameras') -> i
         return 1
     _log.info('%s: up to %d images of different %s run together', model.info.path, most, what)
     return most
+
+
+def why_apart(
+    model: Model[Any, Any],
+    count: int,
+    infer: Callable[[NDArray[Any]], Sequence[NDArray[Any]]],
+) -> str:
+    """Why so many images give other outputs together than one by one; empty if they do not.
+
+    `infer` computes a batch.
+    """
+    width, height = model.network_wh
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, height, width, 3), np.uint8)
+    tensors = [model.preprocess(image)[0].copy() for image in images]
+    singles = [[output.copy() for output in model.infer(tensor)] for tensor in tensors]
+    which = [index % 2 for index in range(count)]
+    try:
+        together = infer(np.concatenate([tensors[index] for index in which]))
+        return _problem(together, [singles[index] for index in which])
+    except ModelError as error:
+        return str(error)
 
 
 def _problem(together: Sequence[NDArray[Any]], singles: Sequence[Sequence[NDArray[Any]]]) -> str:

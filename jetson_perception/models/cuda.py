@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from jetson_perception.cuda import Resources
 from jetson_perception.cuda.graphs import capture
@@ -60,6 +60,36 @@ class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
         ...
 
 
+class Batches(Protocol):
+    """Runs several frames in one inference; `models.cuda_batching.BatchedPath` does.
+
+    Attributes
+    ----------
+    most : int
+        The most frames.
+    """
+
+    most: int
+
+    def bind_thread(self) -> bool:
+        """Make the calling thread the one that calls `begin`; False if batches cannot run."""
+        ...
+
+    def begin(
+        self, tensors: Sequence[DeviceTensor], taker: DeviceInput, options: Sequence[Any]
+    ) -> Sequence[Any]:
+        """Enqueue the work for up to `most` frames."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for all work."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""
+        ...
+
+
 class CudaPath(Generic[Result, Options]):
     """A model's path on the GPU. One thread at a time may call it, with the context current.
 
@@ -80,7 +110,13 @@ class CudaPath(Generic[Result, Options]):
         The GPU.
     input_key : hashable
         Paths with equal keys take the same input tensor.
+    batches : Batches or None
+        What runs several frames in one inference; `models.cuda_batching` sets it. Closed with the
+        path.
     """
+
+    #: Whether several frames may share an inference.
+    takes_batches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -102,7 +138,9 @@ class CudaPath(Generic[Result, Options]):
         self._stream = engine.stream
         self._options = options
         self._postprocessor = postprocessor
+        self.batches: Batches | None = None
         self._resources = Resources()
+        self._resources.call(self._drop_batches)
         with self._resources.closed_on_error():
             self._resources.add(postprocessor)
             self._preprocessor = self._resources.add(
@@ -139,6 +177,8 @@ class CudaPath(Generic[Result, Options]):
             When the engine cannot run.
         """
         self._engine.bind_thread()
+        if self.batches is not None and not self.batches.bind_thread():
+            self._drop_batches()
 
     def begin(
         self, tensor: DeviceTensor, taker: DeviceInput, options: Options | None = None
@@ -192,8 +232,34 @@ class CudaPath(Generic[Result, Options]):
             # The next frame gets the same block, so whatever uses it must be finished.
             self.fatal_problem()
             raise
-        self._next_work, self._work = self._work, work
+        self.advance()
         return work
+
+    def fill(
+        self, tensor: DeviceTensor, taker: DeviceInput, options: Options | None = None
+    ) -> Filled:
+        """Enqueue what fills the engine's input, where the engine is a place of a batch.
+
+        Then come the inference, `read` and, if all of this succeeded, `advance`.
+        """
+        work = self._next_work
+        options = self._options if options is None else options
+        self._take(work, tensor, taker, options)
+        return Filled(work, tensor.transform, options)
+
+    def read(self, filled: Filled) -> None:
+        """Enqueue what reads the engine's outputs."""
+        self._enqueue_postprocess(*filled)
+        filled.work.done.record(self._stream)
+
+    def advance(self) -> None:
+        """Let the next frame have the other block, as this one is under way now."""
+        self._next_work, self._work = self._work, self._next_work
+
+    def collect(self, work: Work) -> Result:
+        """Wait for a frame's work and return the result; `finish` without the times."""
+        work.done.synchronize()
+        return self._collect(work)
 
     def finish(self, work: Work) -> Result:
         """Wait for a frame's work and return the result.
@@ -203,16 +269,17 @@ class CudaPath(Generic[Result, Options]):
         CudaError
             When the GPU failed.
         """
-        work.done.synchronize()
-        result = self._collect(work)
+        result = self.collect(work)
         work.inference_ms = work.inferred.elapsed_ms(work.begun)
         work.postprocess_ms = work.done.elapsed_ms(work.inferred)
         return result
 
     def fatal_problem(self) -> CudaError | None:
-        """Wait for the stream; returns the error that disables this GPU for good, or None."""
+        """Wait for all work; returns the error that disables this GPU for good, or None."""
         try:
             self._stream.synchronize()
+            if self.batches is not None:
+                self.batches.synchronize()
         except CudaError as error:
             if error.fatal:
                 return error
@@ -221,6 +288,11 @@ class CudaPath(Generic[Result, Options]):
     def close(self) -> None:
         """Release everything but the engine; may be called twice. No frame may be in flight."""
         self._resources.close()
+
+    def _drop_batches(self) -> None:
+        batches, self.batches = self.batches, None
+        if batches is not None:
+            batches.close()
 
     def _take(
         self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: Options
@@ -268,6 +340,23 @@ class CudaPath(Generic[Result, Options]):
             _log.warning(
                 '%s: post-processing runs without a CUDA graph: %s', self._engine.info.path, error
             )
+
+
+class Filled(NamedTuple):
+    """A frame whose engine has its input, or will have it.
+
+    Attributes
+    ----------
+    work : Work
+    transform : ImageTransform
+        How it was fitted.
+    options : object
+        How its outputs are read.
+    """
+
+    work: Work
+    transform: Any
+    options: Any
 
 
 class Work:

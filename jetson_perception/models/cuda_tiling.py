@@ -43,6 +43,8 @@ class TiledCudaPath(CudaPath[Detections, DetectionOptions]):
         How images are cut.
     """
 
+    takes_batches = False
+
     def __init__(
         self,
         engine: CudaEngine,

@@ -275,7 +275,8 @@ class SegmentationModel(Model[Segmentation, SegmentationOptions]):
             output = {}
         return output | super()._assume()
 
-    def _cuda_path(self, engine: CudaEngine) -> CudaSegmentation:
+    def cuda_path(self, engine: CudaEngine) -> CudaSegmentation:
+        """See `Model.cuda_path`."""
         from jetson_perception.models.cuda_segmentation import CudaSegmentation
 
         return CudaSegmentation(engine, self.preprocessor, self.layout, self.options)

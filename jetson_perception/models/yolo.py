@@ -383,7 +383,8 @@ class YoloModel(Model[Detections, DetectionOptions]):
         # Only YOLO's own exporters write the stride, and their networks are trained this way.
         return {} if self.info.stride else super()._assume()
 
-    def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
+    def cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
+        """See `Model.cuda_path`; None for outputs that are decoded on the host."""
         from jetson_perception.cuda import Resources
         from jetson_perception.models.cuda import CudaPath
         from jetson_perception.models.cuda_decoders import make_decoder

@@ -71,6 +71,11 @@ class Batching:
             return 1
         return min(self._model_takes, self._wanted().max_batch or self._model_takes)
 
+    @property
+    def waits(self) -> bool:
+        """Whether frames wait for those of other inputs."""
+        return self.most > 1 and self._wanted().batch_wait_ms > 0
+
     def left_s(self, frame: Frame) -> float:
         """How long a frame may still wait for others; 0 or less for not at all."""
         waited_ns = time.monotonic_ns() - frame.received_ns
@@ -91,6 +96,10 @@ class Batching:
             None is taken as soon as this holds; see `Slot.take`.
         """
         return slot.take_together(self.most, partial(self._worth_waiting, rhythms), unless)
+
+    def poll(self, slot: Slot[Frame], rhythms: Sequence[Rhythm]) -> list[Frame]:
+        """The frames to process next, of those that wait now; none while they wait for others."""
+        return slot.poll_together(self.most, partial(self._worth_waiting, rhythms))
 
     def _worth_waiting(self, rhythms: Sequence[Rhythm], first: Frame) -> tuple[int, float]:
         """How many frames come together if the first one waits, and how long it may, seconds."""

@@ -2,8 +2,8 @@
 
 The boxes are known on the host, where they are published, and where a tracker works. What goes to
 the GPU is where each of them is: a launch fits the part of the frame, which is there already,
-straight to the engine's input. Engines on a GPU take one image at a time, so crops take turns; the
-next one is enqueued before the last is waited for.
+straight to the engine's input. Crops take turns; the next one is enqueued before the last is
+waited for.
 """
 
 from __future__ import annotations

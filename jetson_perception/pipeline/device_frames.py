@@ -112,7 +112,9 @@ class DeviceFrames:
         self._numbers = itertools.count()
         self._inputs: list[DeviceInput] = []
         self._more = 0
-        self._ahead: UploadAhead | None = None
+        #: The most frames in a batch, of each lane that has batches.
+        self._batches: dict[int, int] = {}
+        self._ahead: dict[int, UploadAhead] = {}
 
     def add(self, preprocess: DevicePreprocess, *times: StageTimes) -> DeviceInput:
         """Add a lane, with its times of each input; all are added before the first frame."""
@@ -143,6 +145,15 @@ class DeviceFrames:
     def keep_more(self, count: int) -> None:
         """Have room for so many more frames, which a lane keeps that is not among those added."""
         self._more += count
+
+    def keep_for(self, lane: DeviceInput, most: int) -> None:
+        """Have room for batches of a lane, of up to so many frames; again, for larger ones.
+
+        Its thread holds those of a batch at a time, and would wait for ever if others had all the
+        room: frames that wait and are uploaded, newer ones that replace them, and two batches
+        under way, whose frames a lane behind it may keep.
+        """
+        self._batches[lane.index] = max(most, self._batches.get(lane.index, 0))
 
     def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> DeviceSlot:
         """Start uploading an image of an input; the caller returns the slot with `give_back`.
@@ -184,13 +195,14 @@ class DeviceFrames:
         return slot if is_decoded else None
 
     def upload_ahead(self, frame: Uploadable) -> None:
-        """Upload a frame that waits for a busy lane, in a thread that begins with the first one.
+        """Upload a frame that waits for a busy lane, in a thread that each input has for that.
 
-        One thread at a time may call it.
+        One thread at a time may call it for frames of an input.
         """
-        if self._ahead is None:
-            self._ahead = UploadAhead(self.device, self)
-        self._ahead.give(frame)
+        ahead = self._ahead.get(frame.input_index)
+        if ahead is None:
+            ahead = self._ahead[frame.input_index] = UploadAhead(self.device, self)
+        ahead.give(frame)
 
     def give_back(self, slot: DeviceSlot) -> None:
         """Let a slot be used again, now that every lane has enqueued its copies."""
@@ -200,9 +212,9 @@ class DeviceFrames:
 
     def close(self) -> None:
         """Release everything, after the lanes have ended; may be called twice."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead.close()
+        ahead, self._ahead = self._ahead, {}
+        for each in ahead.values():
+            each.close()
         slots, self._slots = self._slots, []
         self._free.clear()
         if self._stream is not None:
@@ -242,7 +254,8 @@ class DeviceFrames:
                     if slot.is_past():
                         self._free.remove(slot)
                         return slot
-                if self._count < len(self._inputs) + 4 + self._more:
+                more = self._more + 5 * sum(self._batches.values())
+                if self._count < len(self._inputs) + 4 + more:
                     self._count += 1
                     return None
                 if self._free:

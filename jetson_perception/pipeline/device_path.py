@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from jetson_perception.cuda import CudaDevice, DeviceBuffer, Stream
     from jetson_perception.cuda.preprocess import DeviceImage
@@ -27,6 +27,32 @@ class InFlight(Protocol):
     postprocess_ms: float
 
 
+class FrameInBatch(InFlight, Protocol):
+    """A frame's work in a batch."""
+
+    def finish(self) -> Any:
+        """Wait for it; returns the result."""
+        ...
+
+
+class DeviceBatches(Protocol):
+    """What runs several frames in one inference, next to a path that runs one.
+
+    Attributes
+    ----------
+    most : int
+        The most frames.
+    """
+
+    most: int
+
+    def begin(
+        self, tensors: Sequence[DeviceTensor], taker: DeviceInput, options: Sequence[Any]
+    ) -> Sequence[FrameInBatch]:
+        """Enqueue the work for up to `most` frames; each may be finished by itself, in order."""
+        ...
+
+
 class DevicePath(Protocol):
     """What a CUDA lane runs; the implementations are in `jetson_perception.models.cuda`.
 
@@ -34,6 +60,11 @@ class DevicePath(Protocol):
     """
 
     device: CudaDevice
+
+    @property
+    def batches(self) -> DeviceBatches | None:
+        """What runs several frames in one inference; None where nothing does."""
+        ...
 
     @property
     def input_key(self) -> Hashable:

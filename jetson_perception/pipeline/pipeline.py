@@ -103,14 +103,15 @@ class Pipeline:
         self._on_stopped = on_stopped
         self._offered = 0
         self._pool = TensorPool()
-        ahead = inputs == 1 and not self._policy.every_frame
+        ahead = not self._policy.every_frame
         self._device_frames = share_device_frames(self.lanes, jpeg_decoder, uploads_ahead=ahead)
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        # Room for a result being published and two behind it; then lanes wait, so that memory does
-        # not grow. Two unbounded queues cost a fraction of a bounded one.
+        # Room for a result being published and two behind it, and for a batch with one of each
+        # input; then lanes wait, so that memory does not grow. Two unbounded queues cost a
+        # fraction of a bounded one.
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(3):
+        for _ in range(2 + inputs):
             self._room.put(None)
         self._workers = [
             WatchedThread(partial(self._run_lane, lane), f'lane {lane.name}', lane.activity)

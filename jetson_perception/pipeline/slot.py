@@ -123,10 +123,19 @@ class Slot(ABC, Generic[T]):
                 wanted = min(wanted, most)
                 if self._count() < wanted and wait_s > 0:
                     self._changed.wait_for(lambda: self._count() >= wanted or self._closed, wait_s)
-            items: list[T] = []
-            while len(items) < most and (item := self._pop()) is not None:
-                items.append(item)
-            return items
+            return self._pop_up_to(most)
+
+    def poll_together(self, most: int, patience: Callable[[T], tuple[int, float]]) -> list[T]:
+        """The items that wait now, up to `most`; none while `patience` says to wait for others.
+
+        See `take_together`.
+        """
+        with self._changed:
+            if 0 < self._count() < most:
+                wanted, wait_s = patience(self._first())
+                if self._count() < min(wanted, most) and wait_s > 0:
+                    return []
+            return self._pop_up_to(most)
 
     def poll(self) -> T | None:
         """The next item if one is waiting now, or None."""
@@ -152,6 +161,12 @@ class Slot(ABC, Generic[T]):
                 items.append(item)
             self._changed.notify_all()
             return items
+
+    def _pop_up_to(self, most: int) -> list[T]:
+        items: list[T] = []
+        while len(items) < most and (item := self._pop()) is not None:
+            items.append(item)
+        return items
 
     def _pop(self) -> T | None:
         if not self._count():

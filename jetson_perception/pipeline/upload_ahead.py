@@ -17,6 +17,9 @@ _PATIENCE_S = 1.0
 class Uploadable(Protocol):
     """What is uploaded and kept for its users: a `Frame`."""
 
+    #: Which of the inputs it comes from.
+    input_index: int
+
     def hold(self) -> bool:
         """Count one more user, who must call `release`; False if all others are done."""
         ...
@@ -31,7 +34,7 @@ class Uploadable(Protocol):
 
 
 class UploadAhead:
-    """A thread that uploads the newest frame to a device while lanes are busy with older ones.
+    """A thread that uploads the newest frame of an input while lanes are busy with older ones.
 
     Copying 1280×720 pixels takes the host about as long as a fast engine takes for a frame.
 

@@ -10,6 +10,7 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
 from jetson_perception.models.batching import most_together
 from jetson_perception.models.crop_model import crops_together
+from jetson_perception.models.cuda_batching import open_batches
 from jetson_perception.models.registry import tasks
 from jetson_perception.models.yolo import YoloModel
 from jetson_perception.resources import model_names, model_path
@@ -87,6 +88,9 @@ def open_node_model(
         _require_use_of_tiles(opened, params)
         opened.batch = crops_together(opened) if on_crops else most_together(opened, cameras)
         opened.set_up(params)
+        if not on_crops:
+            most = getattr(params, 'max_batch', 0) or cameras
+            open_batches(opened, min(cameras, most))
     except BaseException:
         opened.close()
         raise

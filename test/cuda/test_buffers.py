@@ -5,6 +5,7 @@ import pytest
 import standin_pycuda
 
 from jetson_perception.cuda import (
+    BufferPart,
     CudaDevice,
     CudaError,
     DeviceBuffer,
@@ -131,6 +132,45 @@ class TestCopies:
                     copy()
         for buffer in (first, second, *hosts):
             buffer.close()
+
+
+class TestParts:
+    @pytest.mark.parametrize(('first', 'count'), [(-1, 1), (0, 0), (2, 2), (3, 1)])
+    def test_items_that_are_not_there(self, device, first, count):
+        whole = DeviceBuffer(device, (3, 2), np.float32)
+        with pytest.raises(CudaError, match=r'of a buffer of 3'):
+            BufferPart(whole, first, count)
+        whole.close()
+
+    @pytest.mark.parametrize('shape', [(), (0, 4)])
+    def test_of_nothing(self, device, shape):
+        whole = DeviceBuffer(device, shape, np.float32)
+        with pytest.raises(CudaError, match=r'of a buffer of 0'):
+            BufferPart(whole, 0, 1)
+        whole.close()
+
+    def test_is_in_the_memory_of_the_whole(self, device, stream, standin):
+        whole = DeviceBuffer(device, (3, 5), np.float32)
+        pinned = PinnedBuffer(device, (3, 5), np.float32)
+        pinned.array[:] = np.arange(15).reshape(3, 5)
+        part = BufferPart(whole, 1, 2)
+        assert (part.shape, part.nbytes) == ((2, 5), 40)
+        assert part.address == whole.address + 20
+        with device.pushed():
+            whole.copy_from_host(pinned, stream)
+            part.copy_from_device(BufferPart(whole, 0, 1), stream)
+            with pytest.raises(CudaError, match=r'cannot copy 60 bytes'):
+                part.copy_from_device(whole, stream)
+            whole.copy_to_host(pinned, stream)
+            stream.synchronize()
+        assert (pinned.array[:, 0] == (0, 0, 10)).all()
+        part.close()
+        part.close()
+        assert standin.find(whole.address, 60), 'the whole is still there'
+        with device.pushed(), pytest.raises(CudaError, match=r'after it was freed'):
+            part.copy_to_host(pinned, stream)
+        pinned.close()
+        whole.close()
 
 
 class TestFreeing:

@@ -5,6 +5,7 @@ It shows in which order a lane does things, not that a GPU computes rightly.
 
 import queue
 import threading
+from functools import partial
 
 import numpy as np
 from pipeline.waiting import DEADLINE_S
@@ -58,13 +59,59 @@ class StandInWork:
         self.result.close()
 
 
+class StandInBatches:
+    """Batches of a stand-in path, on its stream: the engine runs once, then each place is read."""
+
+    def __init__(self, path, most):
+        self.path, self.most = path, most
+        #: The numbers in each batch.
+        self.begun = queue.Queue()
+        self._works = [[StandInWork(path.device) for _ in range(most)] for _ in range(2)]
+        self._inputs = [DeviceBuffer(path.device, (1,), np.float32) for _ in range(most)]
+
+    def begin(self, tensors, taker, options):
+        path = self.path
+        assert threading.current_thread().name == path.bound[-1]
+        assert 1 < len(tensors) <= self.most
+        numbers = [tensor.transform[0] for tensor in tensors]
+        for number in numbers:
+            path.fail('batch', number)
+        works = self._works.pop(0)
+        self._works.append(works)
+        inputs = self._inputs[: len(tensors)]
+        for tensor, place in zip(tensors, inputs, strict=True):
+            tensor.take(taker, place, path.stream)
+        path.run_engine()
+        for place, work, each in zip(inputs, works, options, strict=False):
+            work.begun.record(path.stream)
+            place.copy_to_host(work.result, path.stream)
+            work.done.record(path.stream)
+            work.options, work.finish = each, partial(self._finish, work)
+        self.begun.put(numbers)
+        return works[: len(tensors)]
+
+    def next_batch(self):
+        """The numbers in the next batch."""
+        return self.begun.get(timeout=DEADLINE_S)
+
+    def close(self):
+        for each in (*self._inputs, *(work for works in self._works for work in works)):
+            each.close()
+
+    def _finish(self, work):
+        work.done.synchronize()
+        number = int(work.result.array[0])
+        self.path.fail('finish', number)
+        return number if work.options is None else (number, work.options)
+
+
 class StandInPath(StandInPreprocess):
     """Gives back a frame's number; waits on the GPU for `go`, and raises where it is told to.
 
     Strict about what a lane must keep to: two frames in flight, one thread, finishing in order.
     """
 
-    def __init__(self, standin, device, *, key='input', held=False, inference_ms=0.0):
+    def __init__(self, standin, device, *, key='input', held=False, inference_ms=0.0, together=1):
         super().__init__(standin, device, key)
         self.inference_ms = inference_ms
         self.go = threading.Event()
@@ -84,22 +131,23 @@ class StandInPath(StandInPreprocess):
         standin.register(self._engine_name, 'P', self._run_engine)
         self._engine_module = Module(device, b'standin engine', 'engine')
         self._engine = self._engine_module.get_function(self._engine_name, 'P')
+        self.batches = StandInBatches(self, together) if together > 1 else None
         if not held:
             self.go.set()
 
     def bind_thread(self):
         self.bound.append(threading.current_thread().name)
-        self._fail('bind', 0)
+        self.fail('bind', 0)
 
     def begin(self, tensor, taker, options):
         assert threading.current_thread().name == self.bound[-1]
         number = self._number_of(tensor)
-        self._fail('begin', number)
+        self.fail('begin', number)
         work = self._free.pop(0)
         tensor.take(taker, self._input, self.stream)
-        self._fail('enqueue', number, lambda: self._free.append(work))
+        self.fail('enqueue', number, lambda: self._free.append(work))
         work.begun.record(self.stream)
-        self._engine.launch(self.stream, (1,), (1,), self._input.address)
+        self.run_engine()
         self._input.copy_to_host(work.result, self.stream)
         work.done.record(self.stream)
         work.transform, work.options = tensor.transform, options
@@ -117,9 +165,12 @@ class StandInPath(StandInPreprocess):
             self._free.append(self._in_flight.pop(0))
         number = int(work.result.array[0])
         self.log.append(('finish', number))
-        self._fail('finish', number)
+        self.fail('finish', number)
         work.inference_ms = self.inference_ms
         return number if work.options is None else (number, work.options)
+
+    def run_engine(self):
+        self._engine.launch(self.stream, (1,), (1,), self._input.address)
 
     def fatal_problem(self):
         return self.fatal
@@ -127,6 +178,8 @@ class StandInPath(StandInPreprocess):
     def close(self):
         for each in (*self._works, self._input, self.stream, self._engine_module):
             each.close()
+        if self.batches is not None:
+            self.batches.close()
         super().close()
 
     def wait_until_begun(self):
@@ -146,7 +199,7 @@ class StandInPath(StandInPreprocess):
         """The frame's number, which tests make its width."""
         return tensor.transform[0]
 
-    def _fail(self, stage, number, before=None):
+    def fail(self, stage, number, before=None):
         if (stage, number) in self.raises:
             if before is not None:
                 before()

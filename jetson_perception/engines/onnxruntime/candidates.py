@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 from jetson_perception.cuda.driver_release import driver_release
 from jetson_perception.engines.image_input import is_usual_image
 from jetson_perception.engines.onnxruntime.candidate import Candidate
+from jetson_perception.engines.onnxruntime.cpu import named_dimensions
 from jetson_perception.engines.onnxruntime.findings import Findings
 from jetson_perception.engines.onnxruntime.head import cut_model, has_known_head, with_kernel
 from jetson_perception.engines.onnxruntime.kept import KeptFindings, kept_models, kept_name
+from jetson_perception.engines.onnxruntime.source import ModelSource
 from jetson_perception.engines.onnxruntime.variant import allowed_variants
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
-    from jetson_perception.cuda.device import Stream
+    from collections.abc import Sequence
+
+    from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.engines.onnxruntime.candidate import Tensors
     from jetson_perception.engines.onnxruntime.choices import Choices
     from jetson_perception.engines.onnxruntime.head import CutModel
     from jetson_perception.engines.onnxruntime.session import CudaSession
-    from jetson_perception.engines.onnxruntime.source import ModelSource
     from jetson_perception.engines.onnxruntime.variant import Variant
     from jetson_perception.model_info import ModelInfo
 
@@ -43,11 +46,15 @@ class Candidates:
     choices : Choices
     asked_size_wh : tuple of int, optional
         Input size that the user asked for.
+    count : int
+        How many images run at a time.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa.
 
     Attributes
     ----------
+    choices
+        As given.
     variant : Variant
         The variant of the next candidate.
     dimensions : dict of str to int
@@ -64,6 +71,7 @@ class Candidates:
         choices: Choices,
         *,
         asked_size_wh: tuple[int, int] | None,
+        count: int = 1,
         tf32: bool,
     ) -> None:
         self.source = source
@@ -71,15 +79,16 @@ class Candidates:
         self.in_use: Candidate | None = None
         self.known: Findings | None = None
         self._stream = stream
-        self._choices = choices
+        self.choices = choices
         self._tf32 = tf32
         self._on_cpu: list[str] = []
         self._refuses_graphs = False
         self._found: Findings | None = None
         self._info: ModelInfo | None = None
         self._tensors: Tensors | None = None
-        self._sizes = list(asked_size_wh or ())
-        self._kept = self._kept_findings() if choices.modes[0] == 'own_graph' else None
+        self._asked_size_wh = asked_size_wh
+        self._sizes = [*(asked_size_wh or ()), *([count] if count > 1 else [])]
+        self._kept = _kept_findings(source, stream.device, self._sizes, choices, tf32=tf32)
         # Others are compared with it.
         allowed = allowed_variants(choices.layouts)
         default = min(allowed, key=lambda each: each.fuses_bias)
@@ -87,6 +96,14 @@ class Candidates:
         searches = choices.modes[0] != 'own_graph' or 'heuristic' not in choices.searches
         self.variant = self._default = default._replace(searches=searches)
         self.look_up()
+
+    def open_for(self, info: ModelInfo, tensors: Tensors) -> None:
+        """Open a model that another engine has described; see `for_several`."""
+        assert self._found is not None, 'for_several comes first'
+        self.dimensions = named_dimensions(self._found.inputs[0].shape, tensors.inputs[0].shape)
+        self.describe(info, tensors)
+        if not self.open_known():
+            self.first()
 
     def look_up(self) -> None:
         """See whether an engine has found out meanwhile how the model runs fastest."""
@@ -166,7 +183,7 @@ class Candidates:
 
     def first_mode(self) -> str:
         """'own_graph' if a graph may work; its session also does plain runs."""
-        if self._choices.modes[0] != 'own_graph' or self._refuses_graphs or self.nodes_on_cpu():
+        if self.choices.modes[0] != 'own_graph' or self._refuses_graphs or self.nodes_on_cpu():
             return 'plain'
         return 'own_graph'
 
@@ -188,7 +205,7 @@ class Candidates:
         """Make a candidate of `variant`, in place of the one in use."""
         self.drop()
         variant = self.variant
-        if mode == 'plain' and 'exhaustive' in self._choices.searches:
+        if mode == 'plain' and 'exhaustive' in self.choices.searches:
             variant = variant._replace(searches=True)  # nothing is timed in this mode
         self.in_use = self.make(variant, mode)
         self.variant = variant
@@ -221,7 +238,7 @@ class Candidates:
     def has_known_head(self) -> bool:
         """Whether our kernel computes the same as the model does after its last convolutions."""
         info, tensors = self._described()
-        if not is_usual_image(tensors.inputs[0]):
+        if not is_usual_image(tensors.inputs[0]) or tensors.inputs[0].shape[0] > 1:
             return False
         with START_TIMES.span('examining the head', self.source.path.name):
             return has_known_head(self.source, info, tensors.outputs)
@@ -248,34 +265,66 @@ class Candidates:
             self.source.leave_half(str(err))
             return self.first()
 
-    def _kept_findings(self) -> KeptFindings | None:
-        """Where findings are kept; None for what is no model."""
-        if not self.source.digest:
-            return None
-        device, choices = self._stream.device, self._choices
-        gpu = device.name, device.compute_capability, driver_release()
-        rounding = self.source.is_half, self._tf32
-        allowed = choices.layouts, choices.heads, choices.searches
-        return KeptFindings(kept_name(self.source.digest, self._sizes, rounding, gpu, allowed))
-
     def _cut(self, variant: Variant) -> CutModel:
         """The model without its head, kept or cut now, and the kernel for the head."""
-        name, device = self.source.path.name, self._stream.device
-        last = variant.layout == 'nhwc'
-        depends_on = self.source.digest, self._sizes, self.source.is_half, last
-        kept, kept_as = kept_models(), f'{kept_name(*depends_on)}.cut'
-        known = self.known
-        with START_TIMES.span('cutting the head off', name):
-            content = kept.read(kept_as) if known is not None and known.head is not None else None
-            if known is not None and known.head is not None and content is not None:
-                return with_kernel(content, known.head, known.outputs, device, channels_last=last)
+        source, device, last = self.source, self._stream.device, variant.layout == 'nhwc'
+        with START_TIMES.span('cutting the head off', source.path.name):
+            kept = _kept_cut(source, device, self._sizes, self.known, last)
+            if kept is not None:
+                return kept
             info, tensors = self._described()
-            cut = cut_model(self.source, info, tensors.outputs, device, channels_last=last)
-            if self.source.digest:
-                kept.write(kept_as, cut.content)
+            cut = cut_model(source, info, tensors.outputs, device, channels_last=last)
+            if source.digest:
+                kept_models().write(_cut_name(source, self._sizes, last), cut.content)
             return cut
 
     def _described(self) -> tuple[ModelInfo, Tensors]:
         if self._info is None or self._tensors is None:
             raise _NotKeptError(f'{self.source.path}: the model without its head is not kept')
         return self._info, self._tensors
+
+
+def for_several(candidates: Candidates, count: int) -> Candidates:
+    """Candidates of a model that is open, for so many images at a time; for `open_for`."""
+    made = Candidates(
+        ModelSource(candidates.source.path, half=candidates.source.is_half),
+        candidates._stream,
+        candidates.choices,
+        asked_size_wh=candidates._asked_size_wh,
+        count=count,
+        tf32=candidates._tf32,
+    )
+    made._found = candidates._found or candidates.known
+    return made
+
+
+def _kept_findings(
+    source: ModelSource, device: CudaDevice, sizes: Sequence[int], choices: Choices, *, tf32: bool
+) -> KeptFindings | None:
+    """Where findings are kept; None for what is no model, and where no graph is tried first."""
+    if choices.modes[0] != 'own_graph' or not source.digest:
+        return None
+    gpu = device.name, device.compute_capability, driver_release()
+    rounding = source.is_half, tf32
+    allowed = choices.layouts, choices.heads, choices.searches
+    return KeptFindings(kept_name(source.digest, sizes, rounding, gpu, allowed))
+
+
+def _kept_cut(
+    source: ModelSource,
+    device: CudaDevice,
+    sizes: Sequence[int],
+    known: Findings | None,
+    last: bool,
+) -> CutModel | None:
+    """The model without its head, and the kernel for the head, if it is kept."""
+    content = None
+    if known is not None and known.head is not None:
+        content = kept_models().read(_cut_name(source, sizes, last))
+    if content is None or known is None or known.head is None:
+        return None
+    return with_kernel(content, known.head, known.outputs, device, channels_last=last)
+
+
+def _cut_name(source: ModelSource, sizes: Sequence[int], last: bool) -> str:
+    return f'{kept_name(source.digest, sizes, source.is_half, last)}.cut'

@@ -53,6 +53,7 @@ from jetson_perception.engines.onnxruntime.source import ModelSource
 from jetson_perception.engines.onnxruntime.starting import begin
 from jetson_perception.engines.onnxruntime.trial import Staging, Trial
 from jetson_perception.engines.onnxruntime.tuner import Tuner
+from jetson_perception.engines.onnxruntime.wide import WideEngines
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.printable import quoted
@@ -91,26 +92,18 @@ class OnnxRuntimeCudaEngine:
         Whether FP32 convolutions may round to 10 bits of mantissa: faster from Ampere on, but
         scores then differ from the CPU's in the third digit.
     modes : sequence of str, optional
-        Which of `choices.MODES` to try, in this order. Default: those that the environment
-        variable `MODES_VARIABLE` lists, separated by commas, else all.
-    layouts : sequence of str, optional
-        Which of `choices.LAYOUTS` to choose from. Default: those that the environment variable
-        `LAYOUTS_VARIABLE` lists, else both.
-    heads : sequence of str, optional
-        Which of `choices.HEADS` to choose from; 'runtime' is always one of them. Default: those
-        that the environment variable `HEADS_VARIABLE` lists, else both.
-    searches : sequence of str, optional
-        Which of `choices.SEARCHES` to choose from. Default: those that the environment variable
-        `SEARCHES_VARIABLE` lists, else both.
+        Which of `choices.MODES` to try, in this order.
+    layouts, heads, searches : sequence of str, optional
+        Which of `choices.LAYOUTS`, `HEADS` (always with 'runtime') and `SEARCHES` to choose from.
+        Default, of all: those that variables of the environment list, separated by commas, else
+        all of them.
 
     Attributes
     ----------
     description, info, inputs, outputs, device, stream, input_buffer, output_buffers
         See `CudaEngine`.
-    is_half : bool
-        Whether the model was converted to FP16.
-    tf32 : bool
-        Whether FP32 convolutions may round.
+    tf32
+        As given.
     mode : str
         Which of `choices.MODES` is in use; empty before the first `bind_thread`.
     layout : str
@@ -194,7 +187,11 @@ class OnnxRuntimeCudaEngine:
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
         self._resources.call(candidates.drop)  # a candidate may still read the buffer
         candidates.dimensions = named_dimensions(found.inputs[0].shape, shape)
-        self.outputs = found.outputs if candidates.open_known() else self._asked_outputs()
+        self.outputs = found.outputs
+        if not candidates.open_known():
+            self.outputs = _known_outputs(
+                self._path, candidates.whole_session(), self.inputs, self.input_buffer, self.stream
+            )
         check_tensor_memory(self._path, (*self.inputs, *self.outputs))
         self.output_buffers = tuple(
             self._resources.add(DeviceBuffer(self.device, each.shape, each.dtype))
@@ -204,10 +201,6 @@ class OnnxRuntimeCudaEngine:
         candidates.describe(self.info, tensors)
         assert candidates.in_use is not None
         candidates.in_use.bind(tensors)
-
-    def _asked_outputs(self) -> tuple[TensorSpec, ...]:
-        session = self._candidates.whole_session()
-        return _known_outputs(self._path, session, self.inputs, self.input_buffer, self.stream)
 
     def bind_thread(self) -> None:
         """Warm up and capture the graph, in the thread that will call `enqueue`.
@@ -274,7 +267,17 @@ class OnnxRuntimeCudaEngine:
                 return self._staged().run(tensor, self.enqueue, self.stream)
         # A first run allocates, and plans convolutions for long: beside those of other engines.
         with BINDING.loading(), self.device.pushed():
-            return self._staged().run(tensor, self._run_plainly, self.stream)
+            assert self._candidates.in_use is not None
+            return self._staged().run(tensor, self._candidates.in_use.run_plainly, self.stream)
+
+    def open_wide(self, most: int) -> WideEngines:
+        """The same model for up to so many images at a time; closed with this engine.
+
+        Raises ModelError where it takes one at a time, and CudaError where the GPU fails.
+        """
+        self._require_open()
+        with BINDING.loading(), self.device.pushed():
+            return self._resources.add(WideEngines(self._candidates, self, self._tuner, most))
 
     def interrupt(self) -> None:
         """Do nothing: a GPU finishes what it has begun."""
@@ -307,10 +310,6 @@ class OnnxRuntimeCudaEngine:
         shown = f'{way.mode.replace("_", " ")}, {self._candidates.variant}{half}'
         self.description = f'{self._runtime}, {shown}'
         _log.info('%s: runs as %s', self._path.name, shown)
-
-    def _run_plainly(self) -> None:
-        assert self._candidates.in_use is not None
-        self._candidates.in_use.run_plainly()
 
     def _staged(self) -> Staging:
         """Page-locked memory for `infer`, allocated on first use."""
