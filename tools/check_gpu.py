@@ -3,12 +3,13 @@
 
     python3 tools/check_gpu.py --models det.onnx det.onnx pose.onnx pose.onnx
 
-This runs six parts, each in its own process with a time limit: kernels (GPU time of pre- and
-post-processing), parity (results equal the CPU's), concurrency, bench (compared with inference
-alone and with the usual loop), node (yolo_node with topics), soak (minutes at full rate). It
-prints progress and a final table, writes everything to a JSON file, and exits with 1 if a bar is
-missed or a part breaks. `--only times` prints kernel times for many more cases, without bars.
-`--device cpu --frames 5 --soak-seconds 5` is a rehearsal without a GPU.
+This runs seven parts, each in its own process with a time limit: kernels (GPU time of pre- and
+post-processing), decoders (the same of detectors that are no YOLO), parity (results equal the
+CPU's), concurrency, bench (compared with inference alone and with the usual loop), node (yolo_node
+with topics), soak (minutes at full rate). It prints progress and a final table, writes everything
+to a JSON file, and exits with 1 if a bar is missed or a part breaks. `--only times` prints kernel
+times for many more cases, without bars. `--device cpu --frames 5 --soak-seconds 5` is a rehearsal
+without a GPU.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from gpu_checks.checks import Checks, add_options, read_options  # noqa: E402
 #: Parts in order, and the seconds that each may take; soak and node also get their own duration.
 PARTS = {
     'kernels': 120,
+    'decoders': 60,
     'parity': 180,
     'concurrency': 60,
     'bench': 600,

@@ -22,6 +22,7 @@ from jetson_perception.cuda.detection_blocks import (
     THREADS,
     WORKSPACE_BYTES,
     Block,
+    kind_of,
     require_float,
 )
 from jetson_perception.cuda.preprocess import upload
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 _PAIRS_PER_BLOCK = 4 * THREADS
 _ROWS_PER_BLOCK = THREADS // 8
 _MAX_LEVELS = 4
-_KINDS = {'float32': 1, 'float16': 2, 'int32': 3, 'int64': 4}
 _ACTIVATIONS = {'': 0, 'sigmoid': 1, 'softmax': 2}
 _RELATIVE = {False: 0, True: 1, None: 2}
 _COLUMNS = np.dtype([(name, np.int32) for name in ('kind', 'first', 'row_stride', 'value_stride')])
@@ -233,9 +233,9 @@ def described_layout(
         if columns is not None:
             index = columns.output
             sizes[name], places = _placed(columns, shapes[index])
-            described[name] = (_kind(index, dtypes[index]), *places)
+            described[name] = (kind_of(index, dtypes[index]), *places)
     if layout.count is not None:
-        described['count'] = (_kind(layout.count, dtypes[layout.count]), 0, 0, 0)
+        described['count'] = (kind_of(layout.count, dtypes[layout.count]), 0, 0, 0)
     rows, columns_of_scores = sizes['scores']
     box_values = 4 * max(layout.bins, 1)
     cells = cell_count(network_wh, layout.grid) if layout.grid else rows
@@ -293,13 +293,3 @@ def _placed(columns: Columns, shape: tuple[int, ...]) -> tuple[tuple[int, int], 
         )
     strides = (1, rows) if columns.transposed else (all_columns, 1)
     return (rows, count), (columns.first * strides[1], *strides)
-
-
-def _kind(output: int, dtype: np.dtype) -> int:
-    """The number of a type that the kernels read."""
-    if dtype.name not in _KINDS:
-        raise ModelError(
-            f'output {output} is {dtype}; the GPU decodes {", ".join(_KINDS)}: export the model '
-            'with one of these types'
-        )
-    return _KINDS[dtype.name]

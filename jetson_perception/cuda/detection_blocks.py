@@ -16,6 +16,8 @@ from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from jetson_perception.cuda.device import CudaDevice, Stream
@@ -58,6 +60,8 @@ _FRAME = np.dtype(
         ('threshold_count', np.int32),
     ]
 )  # the thresholds follow
+# The same as in values.cuh.
+_KINDS = {'float32': 1, 'float16': 2, 'int32': 3, 'int64': 4}
 # The same as in instance_masks.cu.
 _TILE_WH = (32, 16)
 
@@ -308,3 +312,19 @@ def require_float(output: int, dtype: np.dtype) -> None:
             f'output {output} is {dtype}; the GPU decodes float16 and float32: export the model '
             'with one of these types'
         )
+
+
+def kind_of(output: int, dtype: np.dtype, kinds: Iterable[str] = tuple(_KINDS)) -> int:
+    """The number of a type, of those that the kernels read.
+
+    Raises
+    ------
+    ModelError
+        When the kernels do not read it.
+    """
+    if dtype.name not in kinds:
+        raise ModelError(
+            f'output {output} is {dtype}; the GPU decodes {", ".join(kinds)}: export the model '
+            'with one of these types'
+        )
+    return _KINDS[dtype.name]

@@ -10,7 +10,7 @@ pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +18,9 @@ import numpy as np
 from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
-from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.cuda.score_grid import ScoreGrid
+from jetson_perception.errors import CudaError
 from jetson_perception.tasks.finite import require_finite
-from jetson_perception.tasks.grids import window_on_grid, without_ones
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import SegmentationLayout, segment
 
@@ -89,7 +89,7 @@ class CudaSegmenter:
     ) -> None:
         self.device = device
         self.layout = layout
-        self._grid = _Grid.of(layout, tuple(output_shape), np.dtype(output_dtype))
+        self._grid = ScoreGrid.of(layout, tuple(output_shape), np.dtype(output_dtype))
         self._kernels: dict[str, Kernel] = {}
         self._resources = Resources()
         with self._resources.closed_on_error():
@@ -211,26 +211,13 @@ class CudaSegmenter:
         self, block: _Block, transform: ImageTransform, options: SegmentationOptions
     ) -> list[_Launch]:
         """The launches that make a mask from scores."""
-        grid = self._grid
-        window = window_on_grid((grid.height, grid.width), transform)
-        part = grid
-        if options.mask_size == 'network' or window.is_whole:
-            part = grid.part(window.rows, window.columns)
+        placed = self._grid.placed(transform, options)
+        part = placed.part
         block.points = part.height * part.width
-        if options.mask_size == 'network':
-            block.set_mask((part.width, part.height))
-            place = (1.0, 1.0, 0.0, 0.0)
-        else:
-            width, height = transform.source_wh
-            block.set_mask(transform.source_wh)
-            if window.is_whole:  # OpenCV's resize divides like this
-                place = (1 / (width / part.width), 1 / (height / part.height), 0.0, 0.0)
-            else:
-                steps = window.width / width, window.height / height
-                place = (*steps, window.left, window.top)
+        block.set_mask(placed.mask_wh)
         logits = self.layout.output == 'logits'
         softmax = logits and options.interpolation == 'probabilities'
-        mask = (*block.mask_arguments, *place)
+        mask = (*block.mask_arguments, *placed.place)
         if self.layout.binary:
             threshold = 0.0 if logits and not softmax else 0.5
             arguments = (*part.arguments, int(softmax), threshold, *mask)
@@ -302,54 +289,6 @@ class CudaSegmenter:
         if name not in self._kernels:
             self._kernels[name] = self._module.get_function(name, _SIGNATURES[signature])
         return self._kernels[name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """An output tensor or a part of it: planes of scores, or one plane of class ids."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    class_count: int
-    height: int
-    width: int
-    strides: tuple[int, int, int]  # from class to class, row to row, column to column: elements
-    offset_bytes: int = 0
-
-    @classmethod
-    def of(cls, layout: SegmentationLayout, shape: tuple[int, ...], dtype: np.dtype) -> _Grid:
-        ids = layout.output == 'class_ids'
-        if dtype not in (np.float16, np.float32) and not (ids and dtype.kind in 'iub'):
-            raise ModelError(
-                f'the output is {dtype} {shape}; the GPU decodes float16 and float32, and '
-                'integers if they are class ids: export the model with one of these types'
-            )
-        if ids:
-            sides = without_ones(shape)
-            if sides is None:
-                raise ModelError(f'output is {shape}, not one class id per pixel')
-            return cls(shape, dtype, 1, *sides, (0, sides[1], 1))
-        if layout.channels_last:
-            height, width, classes = shape[1:]
-            return cls(shape, dtype, classes, height, width, (1, width * classes, classes))
-        height, width = shape[-2:]
-        classes = shape[1] if len(shape) == 4 else 1
-        return cls(shape, dtype, classes, height, width, (height * width, width, 1))
-
-    def part(self, rows: slice, columns: slice) -> _Grid:
-        """The part that consists of these rows and columns."""
-        first = rows.start * self.strides[1] + columns.start * self.strides[2]
-        return replace(
-            self,
-            height=rows.stop - rows.start,
-            width=columns.stop - columns.start,
-            offset_bytes=first * self.dtype.itemsize,
-        )
-
-    @property
-    def arguments(self) -> tuple[int, ...]:
-        """The kernels' arguments from class_count to grid_h."""
-        return self.class_count, *self.strides, self.width, self.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +387,7 @@ class _Block:
 
 
 def _repeated(
-    grid: _Grid, transform: ImageTransform, options: SegmentationOptions
+    grid: ScoreGrid, transform: ImageTransform, options: SegmentationOptions
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The column and row of the grid that each column and row of the mask repeats.
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jetson_perception.cuda.anchor_heads import CudaHeadDecoder
 from jetson_perception.cuda.boxes import CudaBoxDecoder
+from jetson_perception.cuda.movenet import CudaPeopleDecoder
 from jetson_perception.cuda.oriented_boxes import CudaOrientedDecoder
+from jetson_perception.cuda.selected_boxes import CudaSelectedDecoder
 from jetson_perception.cuda.yolo import CudaDecoder
+from jetson_perception.tasks.anchor_heads import HeadLayout
 from jetson_perception.tasks.detectors.box_layout import BoxLayout
+from jetson_perception.tasks.movenet import PersonLayout
 from jetson_perception.tasks.oriented_boxes import OrientedLayout
+from jetson_perception.tasks.selected_boxes import SelectedLayout
 from jetson_perception.tasks.yolo import YoloLayout
 
 if TYPE_CHECKING:
@@ -46,4 +52,10 @@ def make_decoder(
         return CudaBoxDecoder(device, layout, network_wh, *outputs)
     if isinstance(layout, OrientedLayout):
         return CudaOrientedDecoder(device, layout, *outputs)
+    if isinstance(layout, HeadLayout):
+        return CudaHeadDecoder(device, layout, *outputs)
+    if isinstance(layout, SelectedLayout):
+        return CudaSelectedDecoder(device, layout, network_wh, *outputs)
+    if isinstance(layout, PersonLayout):
+        return CudaPeopleDecoder(device, layout, network_wh, *outputs)
     return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jetson_perception.cuda.buffers import PinnedBuffer
+from jetson_perception.cuda.confidence import CudaConfidence
 from jetson_perception.cuda.pictures import CudaPictures
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.models.cuda import CudaPath
 from jetson_perception.tasks.results import Segmentation
-from jetson_perception.tasks.segmentation import SegmentationOptions, confidence_of
+from jetson_perception.tasks.segmentation import SegmentationOptions
 
 if TYPE_CHECKING:
     from jetson_perception.cuda.preprocess import DeviceImage
@@ -47,12 +47,12 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
         segmenter = CudaSegmenter(engine.device, layout, output.shape, output.dtype)
         super().__init__(engine, preprocessor, segmenter, options)
         self._segmenter = segmenter
-        self._layout = layout
-        #: Of each block whose confidence is wanted: the scores, and what the mask is made with.
-        self._asked: dict[int, tuple[ImageTransform, SegmentationOptions]] = {}
-        self._scores: dict[int, PinnedBuffer] = {}
+        self._confidence: CudaConfidence | None = None
         with self._resources.closed_on_error():
             self._pictures = self._resources.add(CudaPictures(engine.device, engine.info.path))
+            if layout.output != 'class_ids':  # which come without scores
+                likely = CudaConfidence(engine.device, layout, output.shape, output.dtype)
+                self._confidence = self._resources.add(likely)
 
     def _take(
         self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: SegmentationOptions
@@ -71,29 +71,29 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
         super()._enqueue_postprocess(work, transform, options)
         mask_address = self._segmenter.mask_address(work.block)
         self._pictures.enqueue(mask_address, self._stream, work.block)
-        self._asked.pop(work.block, None)
+        self._enqueue_confidence(mask_address, work.block, transform, options)
+
+    def _enqueue_confidence(
+        self,
+        mask_address: int,
+        block: int,
+        transform: ImageTransform,
+        options: SegmentationOptions,
+    ) -> None:
+        """Enqueue what computes the confidence, which comes and goes with subscribers.
+
+        So it is not a part of the graph.
+        """
+        if self._confidence is None:
+            return
+        self._confidence.forget(block)
         if options.confidence:
-            self._download_scores(work.block)
-            self._asked[work.block] = transform, options
+            output = self._engine.output_buffers[0]
+            frame = output, mask_address, transform, options
+            self._confidence.enqueue(*frame, self._stream, block)
 
     def _collect(self, work: Work) -> Segmentation:
         found = super()._collect(work)
         pictures = self._pictures.collect(work.block)
-        found = replace(found, colored=pictures.colored, tinted=pictures.tinted)
-        asked = self._asked.pop(work.block, None)
-        if asked is None:
-            return found
-        scores = self._scores[work.block].array
-        likely = confidence_of(found.mask, scores, self._layout, *asked)
-        return replace(found, confidence=likely)
-
-    def _download_scores(self, block: int) -> None:
-        """Enqueue the copy of what the confidence is computed from, on the CPU.
-
-        It is not a part of the graph, since it comes and goes with subscribers.
-        """
-        output = self._engine.output_buffers[0]
-        if block not in self._scores:
-            pinned = PinnedBuffer(self.device, output.shape, output.dtype)
-            self._scores[block] = self._resources.add(pinned)
-        output.copy_to_host(self._scores[block], self._stream)
+        likely = None if self._confidence is None else self._confidence.collect(work.block)
+        return replace(found, colored=pictures.colored, tinted=pictures.tinted, confidence=likely)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.results import Detections
 
-_BEFORE_CLASSES = 5
+VALUES_BEFORE_CLASSES = 5
+"""Of each row: a box, and its objectness."""
 _YOLOV5 = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
 _YOLOV7 = (12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401)
 
@@ -70,14 +71,14 @@ def recognize_heads(outputs: NetworkOutputs, info: ModelInfo) -> HeadLayout | No
         return None
     shapes = outputs.shapes
     if len(shapes) not in (3, 4) or not all(
-        len(shape) == 5 and shape[0] == 1 and shape[4] > _BEFORE_CLASSES for shape in shapes
+        len(shape) == 5 and shape[0] == 1 and shape[4] > VALUES_BEFORE_CLASSES for shape in shapes
     ):
         return None
     order = tuple(sorted(range(len(shapes)), key=lambda index: -shapes[index][2]))
     count, values = shapes[0][1], shapes[0][4]
     width, height = outputs.network_wh
     for level, index in enumerate(order):
-        stride = 8 << level
+        stride = stride_of(level)
         cells = (-(-height // stride), -(-width // stride))
         if shapes[index] != (1, count, *cells, values):
             return None
@@ -85,7 +86,12 @@ def recognize_heads(outputs: NetworkOutputs, info: ModelInfo) -> HeadLayout | No
     if len(info.anchors) != 2 * count * len(order):
         raise _without_anchors(info, 2 * count * len(order))
     pairs = [tuple((next(numbers), next(numbers)) for _ in range(count)) for _ in order]
-    return HeadLayout(values - _BEFORE_CLASSES, order, tuple(pairs))
+    return HeadLayout(values - VALUES_BEFORE_CLASSES, order, tuple(pairs))
+
+
+def stride_of(level: int) -> int:
+    """Pixels a cell of a level, of which 0 is the finest."""
+    return 8 << level
 
 
 def _without_anchors(info: ModelInfo, expected: int) -> ParameterError:
@@ -119,7 +125,7 @@ def decode_heads(
     found = []
     for level, index in enumerate(layout.outputs):
         values = outputs[index]
-        if values.ndim != 5 or values.shape[4] != _BEFORE_CLASSES + layout.class_count:
+        if values.ndim != 5 or values.shape[4] != VALUES_BEFORE_CLASSES + layout.class_count:
             raise ModelError(
                 f'output {index} is {values.shape}, without the values that it had when the model '
                 'was loaded; load the model again'
@@ -132,7 +138,7 @@ def decode_heads(
         likely = sigmoid(likely)
         place = np.stack((column, row), axis=1).astype(np.float32)
         sizes = np.array(layout.anchors[level], np.float32)[anchor]
-        likely[:, :2] = (likely[:, :2] * 2 - np.float32(0.5) + place) * (8 << level)
+        likely[:, :2] = (likely[:, :2] * 2 - np.float32(0.5) + place) * stride_of(level)
         likely[:, 2:4] = np.square(likely[:, 2:4] * 2) * sizes
         found.append(likely)
     rows = np.concatenate(found)

@@ -93,11 +93,7 @@ def decode_people(
         When the output has another shape, or a value is NaN or infinite.
     """
     values = outputs[layout.output].astype(np.float32)
-    if values.shape != (_SEVERAL if layout.several else _ONE):
-        raise ModelError(
-            f'output {layout.output} is {values.shape}, which was '
-            f'{_SEVERAL if layout.several else _ONE} when the model was loaded; load it again'
-        )
+    require_people(layout, values.shape)
     require_finite('keypoints', count_not_finite(values), values.size, 'values')
     if layout.several:
         keypoints = values[0, :, : 3 * _KEYPOINTS].reshape(-1, _KEYPOINTS, 3)
@@ -122,3 +118,13 @@ def _around(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
     if not len(certain):
         return np.zeros((1, 4), np.float32)
     return np.concatenate((certain.min(axis=0), certain.max(axis=0)))[np.newaxis]
+
+
+def require_people(layout: PersonLayout, shape: tuple[int, ...]) -> None:
+    """Refuse an output of another shape than the layout's."""
+    expected = _SEVERAL if layout.several else _ONE
+    if shape != expected:
+        raise ModelError(
+            f'output {layout.output} is {shape}, which was {expected} when the model was loaded; '
+            'load it again'
+        )

@@ -340,7 +340,8 @@ def confidence_of(
         if of_class.shape != mask.shape or window is not None:
             of_class = _workspace.array('resized', mask.shape, np.float32)
             _resize(scores[class_id], window, of_class, cv2.INTER_LINEAR)
-        inside = cv2.compare(mask, class_id, cv2.CMP_EQ)
+        # Not cv2.compare, which takes a number for an array if the mask has one column.
+        inside = (mask == np.uint8(class_id)).view(np.uint8)
         cv2.copyTo(cv2.convertScaleAbs(of_class), inside, likely)
     return likely
 

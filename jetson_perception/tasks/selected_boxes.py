@@ -127,11 +127,7 @@ def decode_selected(
     if len(indices) and (
         box.max() >= len(boxes) or not 0 <= class_id.min() <= class_id.max() < len(scores)
     ):
-        raise ModelError(
-            f'output {layout.indices} selects a box or class that the others do not have: '
-            f'{counted(len(boxes), "box")}, {counted(len(scores), "class")}; '
-            'export the model again'
-        )
+        raise selects_too_much(layout, len(boxes), len(scores))
     plain = BoxLayout(
         'suppressed',
         layout.class_count,
@@ -143,3 +139,11 @@ def decode_selected(
         relative=layout.relative,
     )
     return decode_boxes([boxes[box], scores[class_id, box], class_id], plain, transform, options)
+
+
+def selects_too_much(layout: SelectedLayout, box_count: int, class_count: int) -> ModelError:
+    """The error for an index beyond the boxes or classes."""
+    return ModelError(
+        f'output {layout.indices} selects a box or class that the others do not have: '
+        f'{counted(box_count, "box")}, {counted(class_count, "class")}; export the model again'
+    )

@@ -1,5 +1,6 @@
 """Outputs of segmentation networks for the kernels, compared with NumPy; for emulator and GPUs."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from outcomes import outcome
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda.confidence import CudaConfidence
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.tasks.grids import window_on_grid
@@ -15,6 +17,7 @@ from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import (
     SegmentationLayout,
     SegmentationOptions,
+    confidence_of,
     segment,
 )
 
@@ -23,6 +26,8 @@ MOST_THAT_DIFFER = 1e-3
 # OpenCV before 5 rounds positions to a 32nd of a grid point where the image's edge lies between
 # points, which moves the borders of classes.
 MOST_THAT_DIFFER_BETWEEN_POINTS = 0.005
+# For the same reason, by so many 255ths of a probability at most.
+MOST_STEPS_BETWEEN_POINTS = 8
 
 BY_CLASS = SegmentationLayout('logits', 5)
 FOREGROUND = SegmentationLayout('logits', 2, binary=True)
@@ -237,6 +242,108 @@ _GEOMETRIES = {
     'letterbox_coarse_tall': {'grid_hw': (12, 16), 'resize': 'letterbox', 'source_wh': (90, 160)},
     'letterbox_coarser': {'grid_hw': (6, 8), 'resize': 'letterbox', 'source_wh': (333, 100)},
 }
+
+
+def confidence_cases():
+    """Every layout and type, and what is hard; with finite scores, as others make no mask."""
+    layouts = {
+        'classes': BY_CLASS,
+        'last': SegmentationLayout('logits', 5, channels_last=True),
+        'probabilities': SegmentationLayout('probabilities', 5),
+        'foreground': FOREGROUND,
+        'foreground_probabilities': SegmentationLayout('probabilities', 2, binary=True),
+    }
+    for name, layout in layouts.items():
+        for dtype in (np.float32, np.float16):
+            case = Case(layout=layout, dtype=dtype)
+            yield pytest.param(case, id=f'{name}-{dtype.__name__}')
+        for content in ('noise', 'sure', 'ties'):
+            yield pytest.param(Case(layout=layout, content=content), id=f'{name}-{content}')
+        sure = SegmentationOptions(interpolation='logits')
+        yield pytest.param(Case(layout=layout, options=sure), id=f'{name}-logits')
+    yield pytest.param(Case(content='masked'), id='masked')
+    many = Case((5, 7), (7, 5), (31, 33), SegmentationLayout('logits', 256), content='noise')
+    yield pytest.param(many, id='256_classes')
+    for name, geometry in _GEOMETRIES.items():
+        for mask_size in ('image', 'network'):
+            case = Case(options=SegmentationOptions(mask_size), **geometry)
+            yield pytest.param(case, id=f'{mask_size}-{name}')
+
+
+_IMAGE = {'network_wh': (640, 640), 'source_wh': (1280, 720)}
+CONFIDENCE_NETWORKS = [
+    pytest.param(
+        Case((640, 640), layout=SegmentationLayout('logits', 21), **_IMAGE), id='21_classes'
+    ),
+    pytest.param(
+        Case((160, 160), layout=SegmentationLayout('logits', 150), dtype=np.float16, **_IMAGE),
+        id='150_classes-float16',
+    ),
+    pytest.param(Case((640, 640), layout=FOREGROUND, **_IMAGE), id='foreground'),
+]
+"""Scores of the sizes that networks have."""
+
+
+class ConfidenceOnDevice:
+    """What computes the confidence of masks, with scores and masks of cases on the device.
+
+    The masks are the twin's, and all scores those of the first case.
+    """
+
+    def __init__(self, device, case):
+        self.device, self._held = device, Resources()
+        self.scores = output_of(case)
+        with self._held.closed_on_error(), device.pushed():
+            shape, dtype = self.scores.shape, self.scores.dtype
+            self.confidence = self._held.add(CudaConfidence(device, case.layout, shape, dtype))
+            self.stream = self._held.add(device.new_stream())
+            self.output = self._on_device(self.scores)
+            self.set(case)
+
+    def set(self, case):
+        """Take a mask of another case."""
+        self.case, self.transform = case, transform_of(case)
+        with np.errstate(all='ignore'):
+            frame = self.scores, case.layout, self.transform, case.options
+            mask = segment(*frame).mask
+            self.expected = confidence_of(mask, *frame)
+        with self.device.pushed():
+            self.mask = self._on_device(mask)
+
+    def _on_device(self, array):
+        staging = self._held.add(PinnedBuffer(self.device, array.shape, array.dtype))
+        staging.array[...] = array
+        buffer = self._held.add(DeviceBuffer(self.device, array.shape, array.dtype))
+        buffer.copy_from_host(staging, self.stream)
+        self.stream.synchronize()
+        return buffer
+
+    def frame(self):
+        return self.output, self.mask.address, self.transform, self.case.options
+
+    def check(self):
+        """Fail unless kernels and twin agree, but for their last step."""
+        with self.device.pushed():
+            self.confidence.enqueue(*self.frame(), self.stream)
+            self.stream.synchronize()
+            found = self.confidence.collect()
+        twin = self.expected
+        assert found.dtype == twin.dtype
+        assert found.shape == twin.shape
+        differ = np.abs(found.astype(int) - twin)
+        in_image = self.case.options.mask_size == 'image'
+        between_points = in_image and not window_of(self.case).is_whole
+        assert differ.max(initial=0) <= (MOST_STEPS_BETWEEN_POINTS if between_points else 1)
+        assert np.mean(differ > 0) <= (0.2 if between_points else 0.1)
+
+    def close(self):
+        self._held.close()
+
+
+def check_confidence(device, case):
+    """Fail unless kernels and twin agree about the confidence of a case."""
+    with closing(ConfidenceOnDevice(device, case)) as on_device:
+        on_device.check()
 
 
 def expected(case):

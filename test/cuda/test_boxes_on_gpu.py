@@ -1,6 +1,6 @@
 """The kernels of detectors that are no YOLO, and of oriented boxes, on a real GPU.
 
-The cases are those of the emulator's tests. For their times: `tools/check_gpu.py --only kernels`.
+The cases are those of the emulator's tests. For their times: `tools/check_gpu.py --only decoders`.
 """
 
 import box_cases

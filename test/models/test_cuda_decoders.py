@@ -3,6 +3,7 @@
 import gc
 import json
 import queue
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,14 @@ from jetson_perception.tasks.detection_options import DetectionOptions
 
 DATA = Path(__file__).resolve().parents[1] / 'exports/data'
 IMAGE = np.zeros((480, 640, 3), np.uint8)
+ANCHORS = {
+    'yolov5_raw': (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326),
+    'yolov7_raw': (12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401),
+}
+KERNELS = (
+    *('preprocess', 'boxes', 'oriented_boxes'),
+    *('anchor_heads', 'selected_boxes', 'movenet'),
+)
 OPTIONS = DetectionOptions(score_threshold=0.5, iou_threshold=0.45)
 
 
@@ -26,7 +35,7 @@ OPTIONS = DetectionOptions(score_threshold=0.5, iou_threshold=0.45)
 def standin(monkeypatch):
     standin = standin_pycuda.install(monkeypatch)
     standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'boxes', 'oriented_boxes'):
+    for name in KERNELS:
         register_kernels(standin, name)
     yield standin
     gc.collect()
@@ -52,10 +61,17 @@ def standin(monkeypatch):
         'yolov8_obb_ultralytics',
         'yolo11_obb_ultralytics_rectangular',
         'yolo26_obb_ultralytics',
+        'movenet_lightning_documented',
+        'movenet_multipose_documented',
+        'nms_centers',
+        'yolov5_raw',
+        'yolov7_raw',
     ],
 )
 def test_a_lane_finds_what_the_framework_finds(standin, name):
-    model = YoloModel(OnnxRuntimeCudaEngine(DATA / f'{name}.onnx'))
+    engine = OnnxRuntimeCudaEngine(DATA / f'{name}.onnx')
+    engine.info = replace(engine.info, anchors=ANCHORS.get(name, ()))
+    model = YoloModel(engine)
     results = queue.Queue()
     lane = make_lane('a', model, lambda frame, found: results.put(found), lambda: OPTIONS)
     assert isinstance(lane, CudaLane)
@@ -72,5 +88,7 @@ def test_a_lane_finds_what_the_framework_finds(standin, name):
     assert found.class_id.tolist() == [each['class_id'] for each in wanted]
     assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
     assert np.abs(found.xyxy - [each['xyxy'] for each in wanted]).max() < 0.01
+    if 'keypoints' in wanted[0]:
+        assert np.abs(found.keypoints - [each['keypoints'] for each in wanted]).max() < 0.01
     if 'oriented' in wanted[0]:
         assert np.abs(found.oriented - [each['oriented'] for each in wanted]).max() < 0.001

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpu_checks.checks import say
-from gpu_checks.decoders import check_decoders
 from gpu_checks.timer import GraphTimer
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.frames import load_frames
@@ -44,7 +43,6 @@ def run(options: Options, checks: Checks) -> None:
             for model in models:
                 with closing(open_model(model, runtime='onnxruntime_cpu')) as opened:
                     time_kernels(device, opened, options, checks)
-            check_decoders(device, checks, _REPEATS, _RUNS)
         finally:
             device.close()
     for model in models:

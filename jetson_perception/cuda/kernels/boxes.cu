@@ -17,17 +17,15 @@
 // Scores are float32 or float16, the other columns these or int32 or int64. Everything is computed
 // in float32, rounded where NumPy rounds, except for exponentials and sums of them.
 #include "candidates.cuh"
-#include "floats.cuh"
+#include "scores.cuh"
+#include "values.cuh"
 
 constexpr int PAIRS_PER_THREAD = 4;
 constexpr int LANES = 8;  // threads that share a row's classes
 constexpr int BLOCK_ROWS = THREADS / LANES;
 constexpr int MAX_LEVELS = 4;
-constexpr int MAX_INT = 2147483647;
 constexpr float MOST_RELATIVE = 1.5f;  // as in tasks/detectors/output.py
 
-enum Kind { NONE, FLOAT32, FLOAT16, INT32, INT64 };
-enum Activation { SCORES, SIGMOID, SOFTMAX };
 enum Relative { PIXELS, FRACTIONS, AS_THE_BOXES_TELL };
 
 // Columns of an output: value v of row r at first + r × row_stride + v × value_stride.
@@ -36,13 +34,7 @@ struct Columns {
 
     __device__ int at(int row, int value) const { return first + row * row_stride + value * value_stride; }
     __device__ float read(const void* values, int row, int value) const {
-        const int i = at(row, value);
-        switch (kind) {
-            case FLOAT32: return static_cast<const float*>(values)[i];
-            case FLOAT16: return widened(static_cast<const __half*>(values)[i]);
-            case INT32: return static_cast<float>(static_cast<const int*>(values)[i]);
-            default: return static_cast<float>(static_cast<const long long*>(values)[i]);
-        }
+        return read_value(values, kind, at(row, value));
     }
 };
 
@@ -88,8 +80,6 @@ __device__ inline float value_of_key(Bits key) {
     return __uint_as_float(bits ^ (bits >> 31 ? 1u << 31 : ~0u));
 }
 
-__device__ inline float sigmoid(float logit) { return __fdiv_rn(1.0f, 1.0f + expf(-logit)); }
-
 // ---------------------------------------------------------------- scores
 
 // What keys stand for: rows with a class in a list, or, without a list, pairs of row and class.
@@ -124,19 +114,6 @@ __device__ inline void list_pairs(
     }
 }
 
-// The best class of a row.
-struct Best {
-    float value;
-    int id;
-
-    __device__ void take(float other, int other_id) {
-        if (other > value || (other == value && other_id < id)) {
-            value = other;
-            id = other_id;
-        }
-    }
-};
-
 // The best score of a row, by LANES threads together; NaN if a value is.
 template <typename T>
 __device__ inline Best best_of_row(const T* scores, const Layout& layout, int row, int lane) {
@@ -152,7 +129,7 @@ __device__ inline Best best_of_row(const T* scores, const Layout& layout, int ro
         if (c < classes) best.take(value, c);
     }
     for (int step = LANES / 2; step; step /= 2) {
-        best.take(__shfl_xor_sync(~0u, best.value, step), __shfl_xor_sync(~0u, best.id, step));
+        best.take_from_lane(step);
         highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, step));
         numbers = __shfl_xor_sync(~0u, numbers, step) && numbers;
     }
@@ -274,8 +251,7 @@ __device__ inline float4 corners_of(const Layout& layout, const void* boxes, int
     }
     if (layout.rows_first) box = swapped(box);
     if (layout.corners) return box;
-    const float half_w = __fmul_rn(box.z, 0.5f), half_h = __fmul_rn(box.w, 0.5f);
-    return make_float4(__fsub_rn(box.x, half_w), __fsub_rn(box.y, half_h), __fadd_rn(box.x, half_w), __fadd_rn(box.y, half_h));
+    return corners_around(box.x, box.y, box.z, box.w);
 }
 
 __device__ inline float4 times(const float4& box, float x, float y) {
@@ -354,12 +330,7 @@ __device__ inline int sort_boxes(
     for (int i = threadIdx.x; i < found; i += THREADS) {
         const int row = listed.row(sorted[i]);
         const float4 box = in_network_pixels(corners_of(layout, boxes, row), layout, is_relative);
-        const float area = __fmul_rn(fmaxf(__fsub_rn(box.z, box.x), 0.0f), fmaxf(__fsub_rn(box.w, box.y), 0.0f));
-        work->box[i] = box;
-        work->needed[i] = __fmul_rn(area, frame.needed_share);
-        work->score[i] = listed.score(sorted[i]);
-        work->class_id[i] = listed.class_id(sorted[i]);
-        work->row[i] = row;
+        put_candidate(work, i, box, listed.score(sorted[i]), listed.class_id(sorted[i]), row, frame);
     }
     if (threadIdx.x == 0) {
         work->sorted_count = found;

@@ -1,5 +1,5 @@
-// What yolo.cu, boxes.cu and oriented_boxes.cu share: boxes that may be detections are sorted by their
-// score, suppressed, and written as a result in pixels of the source image. Twin of the suppression:
+// What all kernels that find objects share: boxes that may be detections are sorted by their score,
+// suppressed, and written as a result in pixels of the source image. Twin of the suppression:
 // tasks/nms.py.
 #pragma once
 
@@ -126,6 +126,23 @@ __device__ inline bool is_last_block(unsigned* ended, unsigned blocks) {
 
 __device__ inline bool is_finite(const float4& box) {
     return isfinite(box.x) && isfinite(box.y) && isfinite(box.z) && isfinite(box.w);
+}
+
+// Left, top, right, bottom of a box that is center and size.
+__device__ inline float4 corners_around(float x, float y, float width, float height) {
+    const float half_w = __fmul_rn(width, 0.5f), half_h = __fmul_rn(height, 0.5f);
+    return make_float4(__fsub_rn(x, half_w), __fsub_rn(y, half_h), __fadd_rn(x, half_w), __fadd_rn(y, half_h));
+}
+
+// Makes a box, in network pixels, the candidate at a place in the order.
+__device__ inline void put_candidate(
+    Workspace* work, int place, const float4& box, float score, int class_id, int row, const Frame& frame) {
+    const float area = __fmul_rn(fmaxf(__fsub_rn(box.z, box.x), 0.0f), fmaxf(__fsub_rn(box.w, box.y), 0.0f));
+    work->box[place] = box;
+    work->needed[place] = __fmul_rn(area, frame.needed_share);
+    work->score[place] = score;
+    work->class_id[place] = class_id;
+    work->row[place] = row;
 }
 
 // ---------------------------------------------------------------- suppression

@@ -1,6 +1,7 @@
 // Makes class masks from the scores of a segmentation network: bilinear enlargement, the best class
-// of each pixel, and how many pixels each class has. Twin: tasks/segmentation.py, segment. Tied by
-// test/cuda/test_segmentation_kernel.py.
+// of each pixel, and how many pixels each class has; and on request, how likely that class is. Twins:
+// tasks/segmentation.py, segment and confidence_of. Tied by test/cuda/test_segmentation_kernel.py and
+// test_confidence_kernel.py.
 //
 // scores   (classes, grid_h, grid_w) in any order of axes: element (c, y, x) is at c × class_stride
 //          + y × row_stride + x × column_stride. float32 or float16. The address of the first
@@ -18,6 +19,7 @@
 // pixel's too, since averages with positive weights keep the order. So scores are interpolated only
 // along borders between classes.
 #include "floats.cuh"
+#include "scores.cuh"
 #include "taps.cuh"
 
 constexpr int MAX_CLASSES = 256;
@@ -312,6 +314,83 @@ BEST_CLASS(softmax_float16, __half, true)
     }
 FOREGROUND(float32, float)
 FOREGROUND(float16, __half)
+
+// ---- How likely the class of each pixel is, in 255ths; launched only on request
+
+template <typename Score>
+struct Likely {
+    const Grid<Score>& grid;
+    int activation;
+    const Softmax* softmax;
+
+    __device__ float share(int x, int y, int class_id) const {
+        const float score = widened(grid.at(x, y)[grid.class_count == 1 ? 0 : size_t(class_id) * grid.class_stride]);
+        if (activation == SIGMOID) return tanhf(score * 0.5f) * 0.5f + 0.5f;
+        if (activation == SCORES) return score;
+        const Softmax& of = softmax[y * grid.width + x];
+        return expf(score - of.highest) * of.scale;
+    }
+    // Of one grid point.
+    __device__ float at(int x, int y, int class_id) const {
+        const float share_of_class = share(x, y, class_id);
+        const bool is_background = grid.class_count == 1 && class_id == 0;  // what is no foreground
+        const float likely = is_background ? 1.0f - share_of_class : share_of_class;
+        return fminf(fmaxf(likely, 0.0f), 1.0f) * 255.0f;
+    }
+};
+
+// Grid: GRID_THREADS grid points per block.
+template <typename Score>
+__device__ inline void softmax_of_grid(const Grid<Score>& grid, Softmax* softmax) {
+    const int i = blockIdx.x * GRID_THREADS + threadIdx.x;
+    if (i >= grid.width * grid.height) return;
+    const Score* point = grid.at(i % grid.width, i / grid.width);
+    float highest = -INFINITY, sum = 0.0f;
+#pragma unroll 8
+    for (int c = 0; c < grid.class_count; ++c) highest = fmaxf(highest, widened(point[size_t(c) * grid.class_stride]));
+#pragma unroll 8
+    for (int c = 0; c < grid.class_count; ++c) sum += expf(widened(point[size_t(c) * grid.class_stride]) - highest);
+    softmax[i] = {highest, 1.0f / sum};
+}
+
+// likely (mask_h, mask_w) uint8: of the classes that the mask has
+template <typename Score>
+__device__ inline void confidence_of(
+    const Likely<Score>& at_points, const Mask& mask, const Taps* columns, const Taps* rows, unsigned char* likely) {
+    const int x = blockIdx.x * TILE + threadIdx.x, tile_y = blockIdx.y * TILE;
+    if (x >= mask.width) return;
+    for (int i = threadIdx.y; i < TILE && tile_y + i < mask.height; i += THREADS_DOWN) {
+        const size_t pixel = size_t(tile_y + i) * mask.width + x;
+        const int class_id = mask.classes[pixel];
+        const Taps column = columns[threadIdx.x], row = rows[i];
+        const float here = interpolated(
+            at_points.at(column.first, row.first, class_id), at_points.at(column.second, row.first, class_id),
+            at_points.at(column.first, row.second, class_id), at_points.at(column.second, row.second, class_id),
+            column, row);
+        likely[pixel] = static_cast<unsigned char>(__float2int_rn(fminf(fmaxf(here, 0.0f), 255.0f)));
+    }
+}
+
+#define CONFIDENCE(suffix, Score)                                                               \
+    extern "C" __global__ void __launch_bounds__(GRID_THREADS) softmax_of_grid_##suffix(        \
+        GRID_ARGUMENTS(Score), Softmax* softmax) {                                              \
+        const Grid<Score> grid GRID;                                                            \
+        softmax_of_grid(grid, softmax);                                                         \
+    }                                                                                           \
+    extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) confidence_##suffix(       \
+        GRID_ARGUMENTS(Score), int activation, const Softmax* softmax, MASK_ARGUMENTS,          \
+        unsigned char* likely) {                                                                \
+        __shared__ Taps columns[TILE], rows[TILE];                                              \
+        const Grid<Score> grid GRID;                                                            \
+        find_taps(grid, {step_x, step_y, origin_x, origin_y}, columns, rows);                   \
+        __syncthreads();                                                                        \
+        confidence_of(Likely<Score>{grid, activation, softmax}, {classes, mask_w, mask_h, counts}, \
+                      columns, rows, likely);                                                   \
+    }
+CONFIDENCE(float32, float)
+CONFIDENCE(float16, __half)
+
+// ---- Class ids
 
 // ids      (…, grid_w) contiguous: class ids instead of scores, which can only be repeated
 // points   how many ids there are

@@ -49,9 +49,7 @@ __device__ inline bool is_likely(__half value, const Frame& frame) {
 // Converts center and size to corners.
 template <typename T>
 __device__ inline float4 box_of_anchor(const Output<T>& output, int row) {
-    const float x = output.at(row, 0), y = output.at(row, 1);
-    const float half_w = __fmul_rn(output.at(row, 2), 0.5f), half_h = __fmul_rn(output.at(row, 3), 0.5f);
-    return make_float4(__fsub_rn(x, half_w), __fsub_rn(y, half_h), __fadd_rn(x, half_w), __fadd_rn(y, half_h));
+    return corners_around(output.at(row, 0), output.at(row, 1), output.at(row, 2), output.at(row, 3));
 }
 
 // The best of this thread's share of the classes; infinite if one of their scores is NaN.
@@ -132,13 +130,7 @@ __device__ inline void sort_candidates(
     const int found = select_and_sort(keys, __ldcg(&work->candidate_count), sorted);
     for (int i = threadIdx.x; i < found; i += THREADS) {
         const int row = row_of(sorted[i]);
-        const float4 box = box_of_anchor(output, row);
-        const float area = __fmul_rn(fmaxf(__fsub_rn(box.z, box.x), 0.0f), fmaxf(__fsub_rn(box.w, box.y), 0.0f));
-        work->box[i] = box;
-        work->needed[i] = __fmul_rn(area, frame.needed_share);
-        work->score[i] = score_of(sorted[i]);
-        work->class_id[i] = __ldcg(class_ids + row);
-        work->row[i] = row;
+        put_candidate(work, i, box_of_anchor(output, row), score_of(sorted[i]), __ldcg(class_ids + row), row, frame);
     }
     if (threadIdx.x == 0) {
         work->sorted_count = found;
