@@ -107,9 +107,8 @@ class Pipeline:
         self._device_frames = share_device_frames(self.lanes, jpeg_decoder, uploads_ahead=ahead)
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        # Room for a result being published and two behind it, and for a batch with one of each
-        # input; then lanes wait, so that memory does not grow. Two unbounded queues cost a
-        # fraction of a bounded one.
+        # Room for a result being published, one behind it and a batch; then lanes wait, so that
+        # memory does not grow. Two unbounded queues cost a fraction of a bounded one.
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(2 + inputs):
             self._room.put(None)

@@ -13,8 +13,9 @@ class BatchParams:
 
     max_batch: int = param(
         0,
-        'The most images, of different cameras, in one inference; 0: as many as the model takes, '
-        '1: each camera in turn, which gives each result sooner where a batch takes longer.',
+        'The most images, of different cameras, in one inference; 1: each camera in turn, which '
+        'gives each result sooner where a batch takes longer. 0: on the CPU as many as the model '
+        'takes, on a GPU in turn, as batches take memory there.',
         between=(0, 64),
     )
     batch_wait_ms: float = param(

@@ -89,8 +89,8 @@ def open_node_model(
         opened.batch = crops_together(opened) if on_crops else most_together(opened, cameras)
         opened.set_up(params)
         if not on_crops:
-            most = getattr(params, 'max_batch', 0) or cameras
-            open_batches(opened, min(cameras, most))
+            # Only where asked for: each width takes memory of the GPU, and makes the start longer.
+            open_batches(opened, min(cameras, getattr(params, 'max_batch', 0)))
     except BaseException:
         opened.close()
         raise

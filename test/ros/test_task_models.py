@@ -6,6 +6,7 @@ from onnx_models import color_classifier, color_segmentation, detector, ultralyt
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams
+from jetson_perception.ros import task_models
 from jetson_perception.ros.task_models import open_node_model, tasks_of
 
 DETECTOR = ultralytics_metadata('detect', 2, (640, 640))
@@ -49,3 +50,15 @@ def test_tiles_are_for_models_that_find_objects(tmp_path):
     params = EngineParams(model=path, runtime='onnxruntime_cpu', tiles=(2, 1))
     with pytest.raises(ParameterError, match=r'tiles is \[2, 1\], but .* is an image classifier'):
         open_node_model('yolo_node', params)
+
+
+@pytest.mark.parametrize(('max_batch', 'together'), [(0, 0), (1, 1), (2, 2), (8, 3)])
+def test_on_a_gpu_cameras_are_batched_only_if_asked_for(
+    tmp_path, monkeypatch, max_batch, together
+):
+    asked = []
+    monkeypatch.setattr(task_models, 'open_batches', lambda _, most: asked.append(most))
+    path = str(detector(tmp_path / 'my.onnx', size_wh=(64, 64)))
+    params = EngineParams(model=path, runtime='onnxruntime_cpu', max_batch=max_batch)
+    open_node_model('yolo_node', params, cameras=3).close()
+    assert asked == [together]
