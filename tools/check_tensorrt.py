@@ -34,7 +34,7 @@ MODULES = ('tensorrt', 'tensorrt_lean_bindings', 'tensorrt_lean', 'tensorrt_rtx_
 #: What the runtime's half of engines/tensorrt uses, in every version from 8.5 on.
 USED = {
     'ILogger': ('log',),
-    'Runtime': ('deserialize_cuda_engine', 'DLA_core'),
+    'Runtime': ('deserialize_cuda_engine', 'DLA_core', 'num_DLA_cores'),
     'ICudaEngine': (
         'num_io_tensors',
         'num_optimization_profiles',

@@ -134,6 +134,7 @@ def open_engine(
     cancel: threading.Event | None = None,
     device: int = 0,
     kernels: tuple[str, ...] = (),
+    dla_core: int = -1,
 ) -> Engine:
     """Open a model on a runtime. The first time, building may take minutes.
 
@@ -157,7 +158,7 @@ def open_engine(
         the types of the file, but converts FP32 to FP16 for 'fp16' and 'best' if the package onnx
         is installed, and lets FP32 convolutions round to TF32 unless it is 'fp32'. On the CPU only
         'int8' matters; it is refused everywhere for a model without quantized layers.
-    progress, cancel, device, kernels
+    progress, cancel, device, kernels, dla_core
         See `EngineRequest`.
 
     Raises
@@ -187,7 +188,9 @@ def open_engine(
     beside = sidecar_path(path)
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
-    request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device, kernels)
+    request = EngineRequest(
+        path, threads, size_wh, precision, progress, cancel, device, kernels, dla_core
+    )
     with START_TIMES.span('opening', path.name):
         opened, reason = _open(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
@@ -227,13 +230,22 @@ def _open(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
             'runs; give the ONNX file that it was built from',
             'runtime',
         )
-    if is_plan or runtime != 'auto':
-        name = 'tensorrt' if is_plan else runtime
+    if request.dla_core >= 0 and runtime not in ('auto', 'tensorrt'):
+        raise ParameterError(
+            f"dla_core is {request.dla_core}, and runtime is '{runtime}'; only 'tensorrt' runs "
+            'models on a DLA core: set runtime to it, or dla_core to -1',
+            'dla_core',
+        )
+    only_tensorrt = is_plan or request.dla_core >= 0
+    if only_tensorrt or runtime != 'auto':
+        name = 'tensorrt' if only_tensorrt else runtime
         problem = _RUNTIMES[name].problem(device)
         if problem:
             way_out = (
                 'give the ONNX file that it was built from'
                 if is_plan
+                else 'set dla_core to -1, as only TensorRT runs models on a DLA core'
+                if only_tensorrt
                 else "use runtime 'auto' or 'onnxruntime_cpu'"
             )
             raise ModelError(f"{path}: runtime '{name}' cannot be used: {problem}; or {way_out}")

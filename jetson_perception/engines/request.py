@@ -41,6 +41,8 @@ class EngineRequest:
         When set, a build ends and raises BuildCanceled.
     kernels : tuple of str
         Kernel files that the model will need on a GPU, to be compiled while it is opened.
+    dla_core : int
+        Deep learning accelerator that TensorRT runs the model on; -1 for the GPU.
     """
 
     path: Path
@@ -51,3 +53,4 @@ class EngineRequest:
     cancel: threading.Event | None = None
     device: int = 0
     kernels: tuple[str, ...] = ()
+    dla_core: int = -1

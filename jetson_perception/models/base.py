@@ -140,7 +140,7 @@ class Model(Generic[Result, Options]):
         options : object, optional
             Used when `postprocess` is called without options.
         building
-            `precision`, `progress`, `cancel` and `device`, as in `open_engine`.
+            `precision`, `progress`, `cancel`, `device` and `dla_core`, as in `open_engine`.
 
         Raises
         ------

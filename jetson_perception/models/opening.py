@@ -42,7 +42,7 @@ def open_model(
     node : str
         Refuse models that this node does not run.
     building
-        `precision`, `progress`, `cancel` and `device`, as in `open_engine`.
+        `precision`, `progress`, `cancel`, `device` and `dla_core`, as in `open_engine`.
 
     Raises
     ------

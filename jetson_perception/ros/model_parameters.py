@@ -58,6 +58,14 @@ class ModelParams:
         between=(0, 63),
         at_configure=True,
     )
+    dla_core: int = param(
+        -1,
+        'Deep learning accelerator (DLA) of an AGX Orin or Orin NX that TensorRT runs the model '
+        'on, in fp16 or int8; layers that it cannot run are run by the GPU, and listed when the '
+        'engine is built. -1: the GPU. Untested on a DLA.',
+        between=(-1, 15),
+        at_configure=True,
+    )
     threads: int = param(
         0, 'CPU threads of the engine; 0: one per core.', between=(0, 256), at_configure=True
     )

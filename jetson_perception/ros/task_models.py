@@ -80,6 +80,7 @@ def open_node_model(
         threads=params.threads,
         precision=params.precision,
         device=params.device,
+        dla_core=params.dla_core,
         overrides=params.overrides(task=task, **said),
         node=node,
         **building,

@@ -188,6 +188,7 @@ class _Shared:
         self.cuda = cuda
         self.module = module
         self.logger = None
+        self.dla_cores = 0
         self.fail: dict[str, str] = {}
         self.calls: list[str] = []
         self.turns: dict[int, list[int]] = {}
@@ -238,8 +239,9 @@ class _Shared:
 def make_tensorrt(version, cuda):
     """A module with the names that `version` has.
 
-    Two attributes are the stand-in's own: `standin.fail`, a dict of call name to text that makes
-    the call fail and log the text, and `standin.calls`, the names of the calls so far.
+    Three attributes are the stand-in's own: `standin.fail`, a dict of call name to text that makes
+    the call fail and log the text, `standin.calls`, the names of the calls so far, and
+    `standin.dla_cores`, how many the machine has.
     """
     trt = types.ModuleType('tensorrt')
     shared = _Shared(version, cuda, trt)
@@ -317,7 +319,19 @@ class _Runtime:
         if shared.logger not in (None, logger):
             shared.say('The logger passed into createInferRuntime differs', Severity.WARNING)
         shared.logger = shared.logger or logger
-        self.DLA_core = -1
+        self._dla_core = -1
+
+    num_DLA_cores = property(lambda self: self._shared.dla_cores)  # noqa: N815
+
+    @property
+    def DLA_core(self):
+        return self._dla_core
+
+    @DLA_core.setter
+    def DLA_core(self, core):
+        if not 0 <= core < self._shared.dla_cores:
+            raise MisuseError(f'DLA core {core} of {self._shared.dla_cores}')
+        self._dla_core = core
 
     def deserialize_cuda_engine(self, serialized_engine):
         shared = self._shared

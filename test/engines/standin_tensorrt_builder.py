@@ -27,7 +27,7 @@ class MisuseError(AssertionError):
 VERSIONS = {'8.5': '8.5.2', '8.6': '8.6.2', '10.3': '10.3.0', '10.13': '10.13.3', '11': '11.4.1'}
 
 
-def make_tensorrt(version, *, dla_cores=0, fail_build=''):
+def make_tensorrt(version, *, dla_cores=0, not_on_dla=(), fail_build=''):
     """A module with the builder's names of a version.
 
     Parameters
@@ -36,6 +36,8 @@ def make_tensorrt(version, *, dla_cores=0, fail_build=''):
         Of `VERSIONS`.
     dla_cores : int
         That the machine has.
+    not_on_dla : collection of str
+        Operators that its DLA cannot run.
     fail_build : str
         What building logs before it gives None.
     """
@@ -108,6 +110,10 @@ def make_tensorrt(version, *, dla_cores=0, fail_build=''):
         @property
         def num_outputs(self):
             return len(self._graph.output) if self.model else 0
+
+        def get_layer(self, index):
+            node = self._graph.node[index]
+            return types.SimpleNamespace(name=node.name, operator=node.op_type)
 
         def get_input(self, index):
             value = self._graph.input[index]
@@ -196,6 +202,13 @@ def make_tensorrt(version, *, dla_cores=0, fail_build=''):
 
         def set_flag(self, flag):
             self.state['flags'].append(trt.BuilderFlag(flag).name)
+
+        def can_run_on_DLA(self, layer):
+            if not newest and not {'FP16', 'INT8'} & set(self.state['flags']):
+                raise MisuseError('which layers a DLA runs depends on the flags, set none yet')
+            if self.default_device_type is not trt.DeviceType.DLA:
+                raise MisuseError('asked before the device type is set')
+            return layer.operator not in not_on_dla
 
         def set_memory_pool_limit(self, pool, nbytes):
             assert pool is trt.MemoryPoolType.WORKSPACE

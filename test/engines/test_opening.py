@@ -243,6 +243,38 @@ class TestEngineFile:
             open_engine(path)
 
 
+class TestDlaCore:
+    """A core is for one runtime: without it there is a reason, and no other one is taken."""
+
+    @pytest.mark.parametrize('runtime', ['onnxruntime_cpu', 'onnxruntime_cuda'])
+    def test_of_another_runtime(self, tmp_path, runtime):
+        path = color_segmentation(tmp_path / 'my.onnx')
+        told = f"dla_core is 0, and runtime is '{runtime}'; only 'tensorrt' runs .* dla_core to -1"
+        with pytest.raises(ParameterError, match=told) as error:
+            open_engine(path, runtime=runtime, dla_core=0)
+        assert error.value.parameter == 'dla_core'
+
+    @pytest.mark.parametrize('runtime', ['auto', 'tensorrt'])
+    def test_without_tensorrt(self, tmp_path, monkeypatch, runtime):
+        monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke'))
+        path = color_segmentation(tmp_path / 'my.onnx')
+        with pytest.raises(ModelError, match='cannot be used: it broke; or set dla_core to -1'):
+            open_engine(path, runtime=runtime, dla_core=1)
+
+    def test_auto_takes_tensorrt_or_nothing(self, tmp_path, monkeypatch):
+        asked = []
+
+        def open_it(request):
+            asked.append(request.dla_core)
+            raise CudaError('the GPU is full')
+
+        runtime = opening_module._Runtime(open_it, lambda device: '')
+        monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', runtime)
+        with pytest.raises(CudaError, match='the GPU is full'):
+            open_engine(color_segmentation(tmp_path / 'my.onnx'), dla_core=1)
+        assert asked == [1]
+
+
 class TestPrecision:
     @pytest.mark.parametrize('precision', ['fp32', 'fp16', 'best'])
     def test_does_not_concern_a_runtime_that_takes_the_file_as_it_is(self, tmp_path, precision):

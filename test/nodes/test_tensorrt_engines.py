@@ -33,16 +33,18 @@ VERSION = '10.3'
 
 
 class StandInBuild:
-    """Stands for `build_engine`, and remembers the precisions that it was asked for."""
+    """Stands for `build_engine`, and remembers what it was asked for."""
 
     def __init__(self):
         self.precisions = {}
+        self.dla_cores = {}
         self.builds = 0
         self.error = None
 
     def __call__(self, path, options, *, progress, cancel, **_):
         progress(0.43, 'timing tactics')
         self.precisions[path.name] = options.precision
+        self.dla_cores[path.name] = options.dla_core
         self.builds += 1
         if self.error is not None:
             raise self.error
@@ -54,7 +56,7 @@ def build(monkeypatch, tmp_path):
     cuda = standin_pycuda.install(monkeypatch)
     for name in ('preprocess', 'segmentation', 'yolo'):
         register_kernels(cuda, name)
-    standin_tensorrt.install(monkeypatch, cuda, VERSION)
+    standin_tensorrt.install(monkeypatch, cuda, VERSION).standin.dla_cores = 2
     monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
     made = StandInBuild()
     monkeypatch.setattr(tensorrt_opening, 'build_engine', made)
@@ -80,7 +82,7 @@ def test_masks_come_from_the_device_and_the_second_time_from_the_cache(peer, bui
     assert build.builds == 1
 
 
-def test_engines_of_two_precisions_side_by_side(peer, build, run, tmp_path):
+def test_engines_of_two_precisions_side_by_side_one_of_them_on_a_dla(peer, build, run, tmp_path):
     def box(score):
         return [(32, 24, 20, 16, 0, score)]
 
@@ -95,6 +97,7 @@ def test_engines_of_two_precisions_side_by_side(peer, build, run, tmp_path):
         ),
         det_int8__runtime='tensorrt',
         det_int8__precision='int8',
+        det_int8__dla_core=1,
     )
     found = [peer.collect(f'{name}/detections', Detection2DArray) for name in ('det', 'det_int8')]
     msg = image_message(np.zeros((48, 64, 3), np.uint8))
@@ -102,6 +105,7 @@ def test_engines_of_two_precisions_side_by_side(peer, build, run, tmp_path):
     scores = [answer.detections[0].results[0].hypothesis.score for answer in answers]
     assert scores == pytest.approx([0.9, 0.8])
     assert build.precisions == {'det.onnx': 'fp16', 'quantized.onnx': 'int8'}
+    assert build.dla_cores == {'det.onnx': -1, 'quantized.onnx': 1}
 
 
 def test_a_failed_build_leaves_nothing_on_the_device(peer, build, run, tmp_path):

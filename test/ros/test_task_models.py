@@ -45,6 +45,13 @@ def test_settings_of_the_node_reach_its_task(tmp_path):
         assert (model.task,) == tasks_of('seg_node')
 
 
+def test_a_dla_core_is_for_tensorrt(tmp_path):
+    path = str(color_segmentation(tmp_path / 'my.onnx'))
+    params = SegParams(model=path, runtime='onnxruntime_cpu', dla_core=0)
+    with pytest.raises(ParameterError, match="dla_core is 0, and runtime is 'onnxruntime_cpu'"):
+        open_node_model('seg_node', params)
+
+
 def test_tiles_are_for_models_that_find_objects(tmp_path):
     path = str(color_classifier(tmp_path / 'my.onnx'))
     params = EngineParams(model=path, runtime='onnxruntime_cpu', tiles=(2, 1))

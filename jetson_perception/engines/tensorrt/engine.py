@@ -67,7 +67,8 @@ class TensorRTEngine(CudaEngine):
     ModelError
         When TensorRT is not installed, memory is short, or inputs or outputs cannot be used here.
     ParameterError
-        When the input size is open and not given, or the given one does not fit.
+        When the input size is open and not given, or the given one does not fit, or there is no
+        such deep learning accelerator.
     CudaError
         When the GPU cannot be used.
     """

@@ -14,6 +14,7 @@ from jetson_perception.engines.tensorrt.api import (
     is_rtx,
     process_logger,
 )
+from jetson_perception.engines.tensorrt.dla import require_dla_core
 from jetson_perception.engines.tensorrt.plan_file import plan_version
 from jetson_perception.errors import ModelError
 
@@ -124,6 +125,8 @@ class LoadedEngines:
             When TensorRT refuses the plan.
         ModelError
             When memory is short, or TensorRT does not start.
+        ParameterError
+            When there is no such accelerator.
         """
         plan = bytes(plan)  # before 10.13 TensorRT reads the buffer while other threads run
         key = device, dla_core, hashlib.sha256(plan).digest()
@@ -152,8 +155,11 @@ class LoadedEngines:
         with collect_errors() as errors:
             runtime = self._start(trt)
             if dla_core >= 0:
+                require_dla_core(trt, runtime.num_DLA_cores, dla_core)
                 runtime.DLA_core = dla_core
             engine = runtime.deserialize_cuda_engine(plan)
+            if dla_core > 0:  # the runtime is the process's: another engine wants the first core
+                runtime.DLA_core = 0
             if engine is None:
                 raise explain(errors, what)
         return engine

@@ -41,7 +41,8 @@ def open_tensorrt(request: EngineRequest) -> TensorRTEngine:
     ModelError
         When the file cannot be used, TensorRT cannot build or load it, or is not installed.
     ParameterError
-        When the input size is open and not given, or the given one does not fit.
+        When the input size is open and not given, or the given one does not fit, or there is no
+        such DLA core.
     BuildCanceled
         When `request.cancel` was set.
     CudaError
@@ -61,6 +62,7 @@ def _open_plan_file(request: EngineRequest) -> TensorRTEngine:
         info=file.info(str(path)),
         input_size_wh=request.input_size_wh,
         device=request.device,
+        dla_core=request.dla_core,
     )
 
 
@@ -98,8 +100,16 @@ def _open_onnx(request: EngineRequest) -> TensorRTEngine:
 
 
 def _make_engine(plan: CachedPlan, request: EngineRequest, info: ModelInfo) -> TensorRTEngine:
-    opened = TensorRTEngine(plan.data, path=request.path, info=info, device=request.device)
+    opened = TensorRTEngine(
+        plan.data,
+        path=request.path,
+        info=info,
+        device=request.device,
+        dla_core=request.dla_core,
+    )
     opened.description += f', {request.precision.upper()}'
+    if request.dla_core >= 0:
+        opened.description += f', DLA core {request.dla_core}'
     return opened
 
 
@@ -114,7 +124,7 @@ def _plan_build(request: EngineRequest) -> tuple[ModelInfo, BuildOptions]:
     size_wh = choose_size_wh(path, image, info, request.input_size_wh)
     # One size: an engine is fastest at the one that it was tuned for.
     sizes = (size_wh,) * 3 if -1 in image.shape[2:] else ()
-    options = BuildOptions(precision=request.precision, size_wh=sizes)
+    options = BuildOptions(precision=request.precision, size_wh=sizes, dla_core=request.dla_core)
     return replace(info, input_size_wh=size_wh), options
 
 

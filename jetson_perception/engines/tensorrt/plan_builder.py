@@ -40,6 +40,7 @@ from jetson_perception.engines.tensorrt.api import (
 )
 from jetson_perception.engines.tensorrt.build_progress import BuildProgress, make_monitor
 from jetson_perception.engines.tensorrt.calibrator import has_calibrator, make_calibrator
+from jetson_perception.engines.tensorrt.dla import describe_fallback, require_dla_core
 from jetson_perception.errors import (
     ModelError,
     ParameterError,
@@ -141,7 +142,7 @@ def build_plan(
     gpu = None if is_rtx(trt) else find_gpu()
     _load_plugins(trt, options.plugins)
     builder = _make_builder(trt)
-    _check_dla(trt, builder, options)
+    require_dla_core(trt, builder.num_DLA_cores, options.dla_core)
     report(None, 'reading the model')
     notes: list[str] = []
     typed = _is_typed(trt, options)
@@ -161,6 +162,8 @@ def build_plan(
         if calibrator is not None and profile is not None:
             config.set_calibration_profile(profile)
     _set_tuning(trt, config, options, plan)
+    if options.dla_core >= 0:
+        notes.append(describe_fallback(network, config))
     cache = _set_timing_cache(trt, config, options, notes)
     monitor = _set_monitor(trt, config, report)
     report(None if monitor is None else 0.0, 'building')
@@ -198,23 +201,6 @@ def _make_builder(trt: Any) -> tensorrt.Builder:
                 f'{describe_tensorrt(trt)} cannot start a builder: {first_error(errors)}. Does '
                 'nvidia-smi or tegrastats show the GPU, and memory free?'
             ) from err
-
-
-def _check_dla(trt: Any, builder: tensorrt.Builder, options: BuildOptions) -> None:
-    if options.dla_core < 0:
-        return
-    cores = builder.num_DLA_cores
-    if not cores:
-        raise ParameterError(
-            f'{describe_tensorrt(trt)} finds no DLA core on this machine. AGX Orin and Orin NX '
-            'have them, with TensorRT to 10.7 and from 11.4.1 on; elsewhere, leave out dla_core',
-            'dla_core',
-        )
-    if options.dla_core >= cores:
-        raise ParameterError(
-            f'dla_core is {options.dla_core}; this machine has {cores}, numbered from 0',
-            'dla_core',
-        )
 
 
 def _is_typed(trt: Any, options: BuildOptions) -> bool:
@@ -498,14 +484,15 @@ def _set_flags(
     wanted = ['FP16']
     quantized = has_quantization(path)
     calibrator = None
+    if quantized and options.dla_core >= 0:
+        raise ParameterError(
+            f'{path} is quantized with Q/DQ nodes, which DLA takes from TensorRT 11 on; give the '
+            'model in FP32, and for INT8 build its engine with images to calibrate on '
+            '(build-engine --calibration FOLDER)',
+            'dla_core',
+        )
     if options.precision in ('int8', 'best'):
         if quantized:
-            if options.dla_core >= 0:
-                raise ParameterError(
-                    f'{path} is quantized with Q/DQ nodes, which DLA takes from TensorRT 11 on; '
-                    'give the model in FP32 and images to calibrate on',
-                    'dla_core',
-                )
             wanted.append('INT8')
         elif calibration is not None and has_calibrator(trt):
             wanted.append('INT8')

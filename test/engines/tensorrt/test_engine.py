@@ -597,11 +597,30 @@ class TestWeights:
             engine.close()
 
     def test_for_a_deep_learning_accelerator(self, every, model):
-        engines = [every.open(model), every.open(model, dla_core=1)]
-        assert [engine._context.engine.dla_core for engine in engines] == [-1, 1]
-        assert self.count(every) == 2
+        every.trt.standin.dla_cores = 2
+        engines = [every.open(model, dla_core=core) for core in (-1, 1, 0)]
+        assert [engine._context.engine.dla_core for engine in engines] == [-1, 1, 0]
+        assert self.count(every) == 3
         for engine in engines:
             engine.close()
+
+    def test_one_accelerator_is_not_the_next_engine_s(self, every, model, tmp_path):
+        every.trt.standin.dla_cores = 2
+        engines = [every.open(model, dla_core=1), every.open(model)]
+        assert [engine._context.engine.dla_core for engine in engines] == [1, 0]
+        for engine in engines:
+            engine.close()
+
+    @pytest.mark.parametrize(
+        ('cores', 'problem'),
+        [(0, 'finds no DLA core on this machine'), (2, 'this machine has 2, numbered from 0')],
+    )
+    def test_an_accelerator_that_does_not_exist(self, every, model, cores, problem):
+        every.trt.standin.dla_cores = cores
+        with pytest.raises(ParameterError, match=problem) as error:
+            every.open(model, dla_core=2)
+        assert error.value.parameter == 'dla_core'
+        assert 'deserialize_cuda_engine' not in every.calls
 
     def test_need_plugins_and_one_runtime(self, every, model):
         for _ in range(2):

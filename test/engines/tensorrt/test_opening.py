@@ -198,6 +198,43 @@ class TestOnnx:
         assert 'my.onnx: another process is building its engine' in caplog.text
 
 
+class TestDlaCore:
+    def test_it_is_built_and_opened_for_the_core(self, machine, model, caplog):
+        machine.trt.standin.dla_cores = 2
+        for _ in range(2):  # built, and from the cache
+            with caplog.at_level(logging.INFO, 'jetson_perception'):
+                engine = open_engine(model, dla_core=1)
+            assert engine._context.engine.dla_core == 1
+            assert 'my.onnx: TensorRT 10.3.0.30 on stand-in, no GPU, FP16, DLA core 1' in (
+                caplog.messages
+            )
+            engine.close()
+        assert [options.dla_core for options in machine.builder.calls] == [1]
+
+    def test_engines_of_gpu_and_core_are_told_apart(self, machine, model):
+        machine.trt.standin.dla_cores = 1
+        for core in (0, -1, 0, -1):
+            opened(model, dla_core=core).close()
+        assert [options.dla_core for options in machine.builder.calls] == [0, -1]
+
+    def test_an_engine_file(self, machine, model, tmp_path):
+        machine.trt.standin.dla_cores = 2
+        path = tmp_path / 'my.engine'
+        path.write_bytes(join_plan(make_plan(model), METADATA))
+        engine = open_engine(path, dla_core=1)
+        assert engine._context.engine.dla_core == 1
+        engine.close()
+        with pytest.raises(ParameterError, match='dla_core is 7; this machine has 2'):
+            open_engine(path, dla_core=7)
+
+    def test_what_it_cannot_be_built_for(self, machine, model):
+        with pytest.raises(ParameterError, match='computes in FP16 and INT8, but precision is'):
+            open_engine(model, precision='fp32', dla_core=0)
+        with pytest.raises(ParameterError, match='finds no DLA core') as error:
+            open_engine(model, dla_core=0)
+        assert error.value.parameter == 'dla_core'
+
+
 class TestPlanThatIsRefused:
     """Undamaged, of this version and GPU, and TensorRT does not take it all the same."""
 

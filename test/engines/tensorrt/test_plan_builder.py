@@ -296,9 +296,38 @@ class TestTuning:
 
     @pytest.mark.parametrize('version', VERSIONS)
     def test_dla(self, build, version):
-        told, _ = build(version, dla_core=1, facts={'dla_cores': 2})
+        told, plan = build(version, dla_core=1, facts={'dla_cores': 2})
         assert told['dla'] == 1
         assert 'GPU_FALLBACK' in told['flags']
+        assert 'all layers can run on the DLA core' in plan.notes
+
+    @pytest.mark.parametrize('version', VERSIONS)
+    def test_layers_that_a_dla_leaves_to_the_gpu_are_listed(self, build, tmp_path, version):
+        nodes = [
+            helper.make_node('Conv', ['image', 'w'], ['a'], name='conv'),
+            helper.make_node('Erf', ['a'], ['b'], name='wave\n'),
+            helper.make_node('Relu', ['b'], ['c'], name='relu'),
+            helper.make_node('Erf', ['c'], ['y'], name='last'),
+        ]
+        weights = numpy_helper.from_array(np.ones((4, 3, 1, 1), np.float32), 'w')
+        graph = helper.make_graph(
+            nodes,
+            'waves',
+            [helper.make_tensor_value_info('image', 1, [1, 3, 8, 8])],
+            [helper.make_tensor_value_info('y', 1, [1, 4, 8, 8])],
+            [weights],
+        )
+        opset = helper.make_opsetid('', 17)
+        onnx.save(
+            helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / 'waves.onnx'
+        )
+        facts = {'dla_cores': 1, 'not_on_dla': ('Erf',)}
+        _, plan = build(version, tmp_path / 'waves.onnx', dla_core=0, facts=facts)
+        [note] = [note for note in plan.notes if 'DLA' in note]
+        assert note.endswith(
+            r"cannot run on the DLA core, so they run on the GPU: 'wave\n', 'last'"
+        )
+        assert note.startswith('2 of ')
 
     def test_dla_that_does_not_exist(self, build):
         with pytest.raises(ParameterError, match=r'TensorRT 10\.13\.3 finds no DLA core'):
@@ -309,8 +338,9 @@ class TestTuning:
             build('10.3', dla_core=2, facts={'dla_cores': 2})
 
     def test_dla_takes_no_quantized_model_before_11(self, build, quantized):
-        with pytest.raises(ParameterError, match='DLA takes from TensorRT 11 on; give the model'):
-            build('10.3', quantized, precision='int8', dla_core=0, facts={'dla_cores': 1})
+        for precision in ('int8', 'fp16'):
+            with pytest.raises(ParameterError, match='DLA takes from TensorRT 11 on; give the m'):
+                build('10.3', quantized, precision=precision, dla_core=0, facts={'dla_cores': 1})
 
 
 class TestTimingCache:
