@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -33,8 +36,9 @@ _MOST_LEVELS = 8
 _TRIAL_WH = 320, 192
 _GAP_BYTES = 64
 _GAPS = 8
-#: After so many images in a row that it refused, it is left.
+#: After so many images of an input in a row that it refused, the input does without it.
 _MOST_REFUSED = 30
+_REST_S = 30.0
 #: What was found out in this process, by the device's index and what is wanted of it.
 _TRIED: dict[tuple[int, str], tuple[Any, int] | str] = {}
 
@@ -56,20 +60,22 @@ class JpegDecoder:
         self._lock = threading.Lock()
         self._nvjpeg: Nvjpeg | None = None
         self._is_open = wanted != 'cpu'
-        self._refused = 0
+        self._refused: Counter[int] = Counter()
+        self._rests_until_s: dict[int, float] = {}
 
-    @property
-    def is_open(self) -> bool:
-        """Whether JPEGs may be decoded here, as far as is known."""
-        return self._is_open
+    def takes(self, input_index: int) -> bool:
+        """Whether JPEGs of an input may be decoded here, as far as is known."""
+        return self._is_open and time.monotonic() >= self._rests_until_s.get(input_index, 0.0)
 
-    def decode(self, jpeg: PlainJpeg, address: int, stream: Stream) -> bool:
+    def decode(self, jpeg: PlainJpeg, address: int, stream: Stream, input_index: int = 0) -> bool:
         """Enqueue the decoding of a JPEG; False where it has to be decoded elsewhere.
 
         Parameters
         ----------
         jpeg, address, stream
             As of `Nvjpeg.decode`.
+        input_index : int
+            Whose it is: what one input sends says nothing of the others.
 
         Raises
         ------
@@ -84,9 +90,9 @@ class JpegDecoder:
                     return False
                 self._nvjpeg.decode(jpeg, address, stream)
             except NvjpegError as error:
-                self._tell(error)
+                self._tell(error, input_index)
                 return False
-            self._refused = 0
+            self._refused[input_index] = 0
             return True
 
     def close(self) -> None:
@@ -99,24 +105,32 @@ class JpegDecoder:
         if nvjpeg is not None:
             nvjpeg.close()
 
-    def _tell(self, error: NvjpegError) -> None:
-        self._refused += 1
-        if self._refused == 1:
+    def _tell(self, error: NvjpegError, input_index: int) -> None:
+        self._refused[input_index] += 1
+        refused = self._refused[input_index]
+        if refused == 1:
             log.debug('%s; the image is decoded on the CPU', error)
-        elif self._refused == _MOST_REFUSED:
-            log.warning(
-                'JPEGs are decoded on the CPU from now on: %s, for %s in a row',
+        elif refused == _MOST_REFUSED:
+            self._refused[input_index] = 0
+            said = log.debug if input_index in self._rests_until_s else log.warning
+            self._rests_until_s[input_index] = time.monotonic() + _REST_S
+            said(
+                'JPEGs of input %d are decoded on the CPU for %.0f s: %s, for %s in a row',
+                input_index,
+                _REST_S,
                 error,
-                counted(self._refused, 'image'),
+                counted(refused, 'image'),
             )
-            self._close()
 
     def _open(self) -> None:
         """Open a way of decoding that can be relied upon; say which, or why none."""
         key = self._device.index, self._wanted
-        if key not in _TRIED:
-            _TRIED[key] = self._tried_all()
-        found = _TRIED[key]
+        if key in _TRIED:
+            found = _TRIED[key]
+        else:
+            found, is_sure = self._tried_all()
+            if is_sure:
+                _TRIED[key] = found
         if not isinstance(found, str):
             if self._nvjpeg is None:
                 self._nvjpeg = Nvjpeg(self._device, *found)
@@ -126,9 +140,12 @@ class JpegDecoder:
         level = logging.WARNING if self._wanted == 'gpu' else logging.INFO
         log.log(level, 'JPEGs are decoded on the CPU: %s', found)
 
-    def _tried_all(self) -> tuple[Any, int] | str:
-        """A library and a way of decoding, which is left open; or why there is none."""
-        reasons = []
+    def _tried_all(self) -> tuple[tuple[Any, int] | str, bool]:
+        """A library and a way of decoding, which is left open, or why there is none.
+
+        And whether that stays so: what failed for lack of memory, say, may work another time.
+        """
+        reasons, is_sure = [], True
         for library in libraries():
             for backend in BACKENDS:
                 try:
@@ -136,11 +153,11 @@ class JpegDecoder:
                 except CudaError as error:
                     if error.fatal:
                         raise
-                    problem = f'{BACKENDS[backend]}: {error}'
+                    problem, is_sure = f'{BACKENDS[backend]}: {error}', False
                 if self._nvjpeg is not None:
-                    return library, backend
+                    return (library, backend), True
                 reasons.append(problem)
-        return '; '.join(reasons) or 'nvJPEG (libnvjpeg, a part of CUDA) is not there'
+        return '; '.join(reasons) or 'nvJPEG (libnvjpeg, a part of CUDA) is not there', is_sure
 
     def _tried(self, nvjpeg: Nvjpeg) -> tuple[Nvjpeg | None, str]:
         """The same, if it can be relied upon; else None, and why, and it is closed."""
@@ -188,7 +205,9 @@ class _Trial:
     def damage_problem(self) -> str:
         """Whether damage passes that the CPU's decoder recognizes; empty where none does."""
         passed = damaged = 0
-        for data in _damaged(_encoded(_textured())):
+        color = _textured()
+        whole = _encoded(color), _encoded(np.ascontiguousarray(color[..., 0]))
+        for data in chain.from_iterable(map(_damaged, whole)):
             try:
                 decode_compressed(data)
             except ImageError:
@@ -242,8 +261,9 @@ def _encoded(bgr: NDArray[np.uint8]) -> bytes:
 
 
 def _damaged(data: bytes) -> Iterator[bytes]:
-    """A JPEG with gaps, as where a packet of a camera is lost."""
+    """A JPEG with gaps, as where a packet of a camera is lost, or with one that came twice."""
     begin = data.rindex(b'\xff\xda') + 20
     for number in range(_GAPS):
         at = begin + (len(data) - begin) * (number + 1) // (_GAPS + 1)
         yield data[:at] + data[at + _GAP_BYTES :]
+        yield data[:at] + data[at - _GAP_BYTES :]

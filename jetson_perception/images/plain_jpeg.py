@@ -18,7 +18,10 @@ JPEG_DECODERS = ('auto', 'gpu', 'cpu')
 """Who decodes JPEGs for engines on a GPU: the GPU where it recognizes damage as the CPU does; the
 GPU even where it does not; the CPU alone."""
 
-_START_MARK, _END_MARK = b'\xff\xd8', b'\xff\xd9'
+JPEG_BEGIN = b'\xff\xd8\xff'
+"""The first bytes of every JPEG."""
+
+_END_MARK = b'\xff\xd9'
 _BASELINE, _HUFFMAN, _QUANTIZATION, _JFIF, _ADOBE = 0xC0, 0xC4, 0xDB, 0xE0, 0xEE
 _EXPECTED = frozenset(
     {_BASELINE, _HUFFMAN, _QUANTIZATION, _JFIF, _ADOBE, RESTART_INTERVAL, SCAN},
@@ -68,7 +71,7 @@ def plain_jpeg(data: bytes, max_pixels: int) -> PlainJpeg | None:
     max_pixels : int
         The most that it may have.
     """
-    if not data.startswith(_START_MARK + b'\xff'):
+    if not data.startswith(JPEG_BEGIN):
         return None
     try:
         structure = read_structure(data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _SMOOTHING = 0.2
 #: More than this a bunch has not, and memory is limited whatever inputs do.
-_MOST = 3
+MOST_WAITING = 3
 
 
 class Backlog:
@@ -30,4 +30,4 @@ class Backlog:
         """
         if not self._frame_ns:
             return 1
-        return min(max(int(period_ns / self._frame_ns), 1), _MOST)
+        return min(max(int(period_ns / self._frame_ns), 1), MOST_WAITING)

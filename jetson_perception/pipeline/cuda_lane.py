@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.errors import ImageError, ModelError, PerceptionError
+from jetson_perception.pipeline.backlog import MOST_WAITING
 from jetson_perception.pipeline.batching import Batching
 from jetson_perception.pipeline.crop_cuda_lane import share_with_crop_lanes
 from jetson_perception.pipeline.expected_time import ExpectedTime
@@ -174,7 +175,7 @@ class CudaLane(Lane):
         if batches is None:
             self.batching = Batching()
         elif self.input is not None:
-            self.input.frames.keep_for(self.input, batches.most)
+            self.input.frames.keep_for(self.input, max(batches.most, len(self.records)))
 
     def _run(self, deliver: Deliver, turn: Turn) -> None:
         under_way: _Begun | None = None
@@ -183,10 +184,10 @@ class CudaLane(Lane):
                 turn.end()  # while it waits, engines may capture their graphs
             frames = self._next_frames(under_way, turn)
             if under_way is None:
-                if not frames and not self.succession.is_due():
-                    return
-                self.succession.carry_out(self)
-                if not frames:
+                if not frames:  # the model that comes may not take as many together
+                    if not self.succession.is_due():
+                        return
+                    self.succession.carry_out(self)
                     continue
                 turn.begin()
                 self.activity.begin('an inference')
@@ -399,6 +400,11 @@ def share_device_frames(
             frames = shared.setdefault(device, DeviceFrames(device, jpeg_decoder))
             lane.input = frames.add(lane.path, *(record.times for record in lane.records))
             if lane.path.batches is not None:
-                frames.keep_for(lane.input, lane.path.batches.most)
+                most = max(lane.path.batches.most, len(lane.records))  # all may be uploaded
+                frames.keep_for(lane.input, most)
     share_with_crop_lanes(lanes, shared, jpeg_decoder)
+    inputs = max((len(lane.records) for lane in lanes), default=1)
+    if inputs > 1 and len(lanes) > 1:
+        for frames in shared.values():  # what a fast lane uploaded may wait for a slow one
+            frames.keep_more(MOST_WAITING * inputs)
     return list(shared.values())

@@ -22,7 +22,7 @@ from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Re
 from jetson_perception.cuda.jpeg_decoder import JpegDecoder
 from jetson_perception.cuda.preprocess import DeviceImage
 from jetson_perception.images.encodings import memory_layout, require_layout
-from jetson_perception.images.plain_jpeg import plain_jpeg
+from jetson_perception.images.plain_jpeg import JPEG_BEGIN, plain_jpeg
 from jetson_perception.pipeline.upload_ahead import UploadAhead
 
 if TYPE_CHECKING:
@@ -180,9 +180,12 @@ class DeviceFrames:
 
         None for one that has to be decoded, or refused, elsewhere: nothing is told of damage here.
         """
-        if not self._jpegs.is_open:
+        if not self._jpegs.takes(input_index):
             return None
-        plain = plain_jpeg(bytes(memoryview(jpeg.data)), jpeg.max_pixels)
+        data = memoryview(jpeg.data)
+        if bytes(data[:3]) != JPEG_BEGIN:  # before megabytes of something else are copied
+            return None
+        plain = plain_jpeg(bytes(data), jpeg.max_pixels)
         if plain is None:
             return None
         slot = self._take()
@@ -341,7 +344,7 @@ class DeviceSlot:
         self._begun.record(self._stream)
         is_decoded = False
         try:
-            is_decoded = decoder.decode(jpeg, address, self._stream)
+            is_decoded = decoder.decode(jpeg, address, self._stream, input_index)
         finally:
             self._uploaded.record(self._stream)
             if not is_decoded:  # what it began may still write

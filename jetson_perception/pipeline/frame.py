@@ -241,7 +241,9 @@ class Frame:
         if self._jpeg is None or self._bgr is not None:
             return None
         slot = frames.upload_jpeg(self._jpeg, self.input_index, self.trace_id)
-        if slot is not None:
+        if slot is None:
+            self._jpeg = None  # another try would end as this one did
+        else:
             self._size_wh = slot.size_wh
         return slot
 

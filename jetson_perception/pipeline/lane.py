@@ -206,11 +206,9 @@ class Lane:
         Parameters
         ----------
         line_up : callable
-            Called once, when this lane is ready for its first frame. It returns when all lanes are
-            ready, and raises if the pipeline will not begin.
+            Called once, when this lane is ready; returns when all are, raises if none may begin.
         deliver : callable
-            Called as deliver(frame, result) for every frame that the lane began, in order, with
-            None for a frame that failed.
+            Called as deliver(frame, result) for each frame begun, in order; None where it failed.
 
         Raises
         ------
@@ -222,8 +220,10 @@ class Lane:
         self.activity.end()
         line_up()
         while (frames := self._take()) or self.succession.is_due():
-            self.succession.carry_out(self)
-            for frame, result in self.process(frames) if frames else ():
+            if not frames:  # the model that comes may not take as many together
+                self.succession.carry_out(self)
+                continue
+            for frame, result in self.process(frames):
                 deliver(frame, self.refined(frame, result))
             if self.fatal is not None:
                 raise self.fatal

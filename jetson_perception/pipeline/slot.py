@@ -81,11 +81,11 @@ class Slot(ABC, Generic[T]):
     def take(self, unless: Callable[[], bool] = lambda: False) -> T | None:
         """The next item, waiting for one; None once the slot is closed.
 
-        Also None as soon as `unless` holds; who makes it hold calls `nudge`.
+        Also None as soon as `unless` holds, even if items wait; who makes it hold calls `nudge`.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._count() or self._closed or unless())
-            return self._pop()
+            return None if unless() else self._pop()
 
     def nudge(self) -> None:
         """Have those that wait look again whether they are still to."""
@@ -122,8 +122,10 @@ class Slot(ABC, Generic[T]):
                 wanted, wait_s = patience(self._first())
                 wanted = min(wanted, most)
                 if self._count() < wanted and wait_s > 0:
-                    self._changed.wait_for(lambda: self._count() >= wanted or self._closed, wait_s)
-            return self._pop_up_to(most)
+                    self._changed.wait_for(
+                        lambda: self._count() >= wanted or self._closed or unless(), wait_s
+                    )
+            return [] if unless() else self._pop_up_to(most)
 
     def poll_together(self, most: int, patience: Callable[[T], tuple[int, float]]) -> list[T]:
         """The items that wait now, up to `most`; none while `patience` says to wait for others.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar('T')
+_TELL_EVERY_S = 10.0
 
 
 class NewestWorker(Generic[T]):
@@ -47,6 +48,7 @@ class NewestWorker(Generic[T]):
     ) -> None:
         self._work = work
         self._what = what
+        self._told_s = -_TELL_EVERY_S
         self.finished = 0
         self.skipped = 0
         self._slot: LatestSlot[T] = LatestSlot()
@@ -87,8 +89,15 @@ class NewestWorker(Generic[T]):
                 self._work(item)
                 self.finished += 1
             except ImageError as error:  # a JPEG that a GPU's decoder took, damaged as it is
-                log.warning('%s: %s', self._thread.name, error)
+                self._tell(error)
             except Exception:
                 if not self._left:  # after that, what it uses may be gone
                     log.exception('%s failed', self._thread.name)
             self.activity.end()
+
+    def _tell(self, error: ImageError) -> None:
+        """Say what is wrong with an image; the next one may come 33 ms later."""
+        now_s = time.monotonic()
+        if not self._left and now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
+            log.warning('%s: %s', self._thread.name, error)

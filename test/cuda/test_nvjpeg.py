@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -74,10 +75,10 @@ def nvjpeg(monkeypatch, standin):
 @pytest.mark.parametrize('wanted', ['auto', 'gpu'])
 def test_without_the_library_the_cpu_decodes_and_it_is_said_once(decoding, caplog, wanted):
     each = decoding(wanted)
-    assert each.decoder.is_open
+    assert each.decoder.takes(0)
     assert each.decode(encoded()) is None
     assert each.decode(encoded()) is None
-    assert not each.decoder.is_open
+    assert not each.decoder.takes(0)
     (record,) = caplog.records
     assert 'decoded on the CPU: nvJPEG (libnvjpeg, a part of CUDA) is not there' in caplog.text
     assert record.levelname == ('INFO' if wanted == 'auto' else 'WARNING')
@@ -86,7 +87,7 @@ def test_without_the_library_the_cpu_decodes_and_it_is_said_once(decoding, caplo
 def test_cpu_means_that_the_library_is_not_touched(decoding, nvjpeg, caplog):
     library = nvjpeg()
     each = decoding('cpu')
-    assert not each.decoder.is_open
+    assert not each.decoder.takes(0)
     assert each.decode(encoded()) is None
     assert not library.opened
     assert not caplog.records
@@ -116,7 +117,7 @@ def test_one_that_cannot_be_opened_is_left(decoding, nvjpeg, caplog):
     nvjpeg(backends=())
     each = decoding()
     assert each.decode(encoded()) is None
-    assert not each.decoder.is_open
+    assert not each.decoder.takes(0)
     assert 'architecture mismatch (status 7)' in caplog.text
 
 
@@ -126,7 +127,7 @@ def test_pixels_that_are_far_from_the_cpus_are_never_used(decoding, nvjpeg, capl
     each = decoding(wanted)
     assert each.decode(encoded()) is None
     assert 'differ from those of the CPU by up to' in caplog.text
-    assert not each.decoder.is_open
+    assert not each.decoder.takes(0)
 
 
 def test_a_few_levels_are_no_difference(decoding, nvjpeg):
@@ -164,17 +165,25 @@ def test_what_it_refuses_goes_to_the_cpu_and_the_next_image_is_decoded(decoding,
     assert len(caplog.records) == 1
 
 
-def test_if_it_refuses_everything_it_is_left_and_that_is_said(decoding, nvjpeg, caplog):
+def test_an_input_that_it_refuses_goes_without_it_for_a_while(
+    decoding, nvjpeg, caplog, monkeypatch
+):
     library = nvjpeg()
     each = decoding()
     assert each.decode(encoded()) is not None
     library.status = standin_nvjpeg.ALLOCATOR
-    assert [each.decode(encoded()) for _ in range(40)] == [None] * 40
-    assert not each.decoder.is_open
-    assert (
-        'nvjpegDecodeBatched: allocator failure (status 5), for 30 images in a row'
-        in (caplog.messages[-1])
+    assert [each.decode(encoded()) for _ in range(30)] == [None] * 30
+    assert not each.decoder.takes(0)
+    assert each.decoder.takes(1)
+    assert caplog.messages[-1] == (
+        'JPEGs of input 0 are decoded on the CPU for 30 s: nvjpegDecodeBatched: allocator failure '
+        '(status 5), for 30 images in a row'
     )
+    library.status = 0
+    later_s = time.monotonic() + 31
+    monkeypatch.setattr('time.monotonic', lambda: later_s)
+    assert each.decoder.takes(0)
+    assert each.decode(encoded()) is not None
 
 
 def test_a_gpu_that_is_lost_is_told_of(standin, decoding, nvjpeg):

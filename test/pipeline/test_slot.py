@@ -278,6 +278,25 @@ def test_a_queue_gives_items_in_order_and_returns_those_that_do_not_fit():
     assert slot.poll() is None
 
 
+def test_who_waits_for_more_items_is_told_to_look_up(slot):
+    wanted, waiting, taken = threading.Event(), threading.Event(), queue.Queue()
+
+    def patience(item):
+        waiting.set()
+        return 2, DEADLINE_S
+
+    slot.put('item')
+    take = lambda: taken.put(slot.take_together(2, patience, wanted.is_set))  # noqa: E731
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert waiting.wait(DEADLINE_S)
+    wanted.set()
+    slot.nudge()
+    assert taken.get(timeout=DEADLINE_S / 2) == []
+    thread.join(DEADLINE_S)
+    assert slot.poll() == 'item'
+
+
 def test_who_takes_is_told_to_look_up(slot):
     wanted = threading.Event()
     taken = queue.Queue()
@@ -294,4 +313,6 @@ def test_who_takes_is_told_to_look_up(slot):
         thread.join(DEADLINE_S)
         assert not taken.get(timeout=DEADLINE_S)
         slot.put('item')
+        assert not take()  # nor is an item taken that waits
+        wanted.clear()
         assert take() in ('item', ['item'])

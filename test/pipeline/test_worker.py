@@ -49,17 +49,17 @@ def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     assert 'no ink' in caplog.text
 
 
-def test_an_image_that_cannot_be_used_is_told_of_in_a_line(caplog):
-    done = threading.Event()
+def test_images_that_cannot_be_used_are_told_of_in_one_line(caplog):
+    done = queue.Queue()
 
     def work(item):
-        if item is done:
-            done.set()
+        done.put(item)
         raise ImageError('its data end too soon')
 
     worker = NewestWorker(work, 'drawing')
-    worker.give(done)
-    assert done.wait(DEADLINE_S)
+    for number in range(3):
+        worker.give(number)
+        assert done.get(timeout=DEADLINE_S) == number
     worker.close()
     assert caplog.messages == ['drawing: its data end too soon']
     assert caplog.records[0].exc_info is None

@@ -157,9 +157,11 @@ class LoadedEngines:
             if dla_core >= 0:
                 require_dla_core(trt, runtime.num_DLA_cores, dla_core)
                 runtime.DLA_core = dla_core
-            engine = runtime.deserialize_cuda_engine(plan)
-            if dla_core > 0:  # the runtime is the process's: another engine wants the first core
-                runtime.DLA_core = 0
+            try:
+                engine = runtime.deserialize_cuda_engine(plan)
+            finally:
+                if dla_core > 0:  # the runtime is the process's: the next engine wants the first
+                    runtime.DLA_core = 0
             if engine is None:
                 raise explain(errors, what)
         return engine
