@@ -29,7 +29,14 @@ class PerceptionError(Exception):
         length, whatever it contains.
     printed : str
         What another program printed about it, added below the message line by line.
+
+    Attributes
+    ----------
+    fatal : bool
+        Whether nothing works from now on, until the process is started again; see `CudaError`.
     """
+
+    fatal = False
 
     def __init__(self, message: str = '', *, printed: str = '') -> None:
         text = printable_line(message)

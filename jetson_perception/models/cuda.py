@@ -410,7 +410,7 @@ def on_gpu(make: Callable[[], _Path]) -> _Path | None:
     try:
         return make()
     except PerceptionError as error:
-        if isinstance(error, CudaError) and error.fatal:
+        if error.fatal:
             raise
         _tell_once(f'pre- and post-processing stay on the CPU: {error}')
         return None

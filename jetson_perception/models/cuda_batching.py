@@ -98,7 +98,7 @@ def open_batches(model: Model[Any, Any], most: int) -> None:
         if not problem:
             path.batches = BatchedPath(wide, model.cuda_path)
     except (ModelError, CudaError) as error:
-        if isinstance(error, CudaError) and error.fatal:
+        if error.fatal:
             raise
         problem = str(error)
     if problem:
@@ -168,7 +168,7 @@ class BatchedPath:
         try:
             self.engine.bind_thread()
         except (ModelError, CudaError) as error:
-            if isinstance(error, CudaError) and error.fatal:
+            if error.fatal:
                 raise
             _log.warning('%s: images run one by one: %s', self.engine.info.path, error)
             return False

@@ -6,7 +6,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.pipeline.activity import SLOW_START_S, Activity
 from jetson_perception.pipeline.backlog import Backlog
 from jetson_perception.pipeline.batching import Batching
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.errors import PerceptionError
     from jetson_perception.pipeline.device_path import DevicePath
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.slot import Slot
@@ -344,7 +344,7 @@ class Lane:
         if self._quiet:
             return
         error = as_expected(error, self.name, 'with a frame')
-        if isinstance(error, CudaError) and error.fatal:
+        if error.fatal:
             self.fatal = error
         self._record(frame).failed(error, self._on_error)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from jetson_perception.errors import CudaError
 from jetson_perception.pipeline.unexpected import as_expected
 
 if TYPE_CHECKING:
@@ -101,5 +100,5 @@ class Succession:
             error = as_expected(err, lane.name, 'with another model')
         lane.activity.end()
         order.on_done(error)
-        if isinstance(error, CudaError) and error.fatal:
+        if error is not None and error.fatal:
             raise error

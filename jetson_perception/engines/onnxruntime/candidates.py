@@ -148,7 +148,7 @@ class Candidates:
 
     def doubt(self, err: ModelError | CudaError) -> None:
         """Forget what is known, since it does not work; raises the error if nothing will."""
-        if isinstance(err, CudaError) and err.fatal:
+        if err.fatal:
             raise err
         # As text: a log record that keeps the error would keep the session, too.
         name = self.source.path.name

@@ -80,7 +80,7 @@ def _begin_anew(candidates: Candidates, tuner: Tuner, modes: Sequence[str], tria
         try:
             return _begin(mode, candidates, tuner, trial)
         except (ModelError, CudaError) as err:
-            if mode == modes[-1] or (isinstance(err, CudaError) and err.fatal):
+            if mode == modes[-1] or err.fatal:
                 raise
             # As text: a log record that keeps the error would keep the session, too.
             _log.info('%s: does not run as %s: %s', name, mode.replace('_', ' '), str(err))

@@ -114,7 +114,7 @@ class Tuner:
         except BaseException as err:
             if candidate is not None:
                 candidate.close()
-            if not isinstance(err, (ModelError, CudaError)) or _is_fatal(err):
+            if not isinstance(err, (ModelError, CudaError)) or err.fatal:
                 raise
             # As text: a log record that keeps the error would keep the session, too.
             _log.info('%s: does not run in %s: %s', self._name, variant, str(err))
@@ -134,7 +134,3 @@ def _faster(best: _Timed, other: _Timed) -> _Timed:
         return other
     other.candidate.close()
     return best
-
-
-def _is_fatal(error: Exception) -> bool:
-    return isinstance(error, CudaError) and error.fatal

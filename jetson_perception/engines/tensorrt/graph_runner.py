@@ -81,7 +81,7 @@ class GraphRunner:
             with collect_errors():
                 return capture(self._context.stream, self._context.execute)
         except (ModelError, CudaError) as err:
-            if isinstance(err, CudaError) and err.fatal:
+            if err.fatal:
                 raise
             self._log_without_graph(str(err))
             return None
