@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer
 from jetson_perception.cuda.compiler import load_module
+from jetson_perception.cuda.frame_image import FrameImage
 from jetson_perception.cuda.release import Resources
 from jetson_perception.cuda.score_grid import ScoreGrid
 
@@ -80,7 +81,7 @@ class CudaConfidence:
             self._softmax = self._resources.add(
                 GrowingBuffer(lambda count: DeviceBuffer(device, (count, 2), np.float32))
             )
-            self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
+            self._blocks = tuple(self._resources.add(FrameImage(device)) for _ in range(2))
 
     def enqueue(
         self,
@@ -128,7 +129,7 @@ class CudaConfidence:
         """`enqueue` without the copy to the host, for measurements."""
         placed, mine = self._grid.placed(transform, options), self._blocks[block]
         part, (width, height) = placed.part, placed.mask_wh
-        mine.set_size(placed.mask_wh)
+        mine.ensure((height, width))
         address = output.address + part.offset_bytes
         softmax = 0
         if self._activation == _SOFTMAX:
@@ -150,7 +151,7 @@ class CudaConfidence:
             height,
             0,  # pixels are not counted again
             *placed.place,
-            mine.address,
+            mine.on_device.address,
         )
 
     def forget(self, block: int = 0) -> None:
@@ -166,53 +167,4 @@ class CudaConfidence:
 
     def close(self) -> None:
         """Release what is on the GPU; may be called twice. No work may be under way."""
-        self._resources.close()
-
-
-class _Block:
-    """Memory for the result of one frame, on the GPU and on the host."""
-
-    def __init__(self, device: CudaDevice) -> None:
-        self._size_wh = (0, 0)
-        self._made = False
-        self._resources = Resources()
-        self._on_device = self._resources.add(
-            GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
-        )
-        self._on_host = self._resources.add(
-            GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
-        )
-
-    def forget(self) -> None:
-        self._made = False
-
-    def set_size(self, size_wh: tuple[int, int]) -> None:
-        """Make room for so many pixels."""
-        self._size_wh = size_wh
-        self._on_device.ensure(self._nbytes)
-        self._on_host.ensure(self._nbytes)
-
-    @property
-    def address(self) -> int:
-        return self._on_device.ensure(self._nbytes).address
-
-    def download(self, stream: Stream) -> None:
-        host = self._on_host.ensure(self._nbytes)
-        self._on_device.ensure(self._nbytes).copy_to_host(host, stream, self._nbytes)
-        self._made = True
-
-    def copy(self) -> NDArray[np.uint8] | None:
-        if not self._made:
-            return None
-        width, height = self._size_wh
-        data = self._on_host.ensure(self._nbytes).array[: self._nbytes]
-        likely: NDArray[np.uint8] = data.reshape(height, width).copy()
-        return likely
-
-    @property
-    def _nbytes(self) -> int:
-        return self._size_wh[0] * self._size_wh[1]
-
-    def close(self) -> None:
-        self.forget()
         self._resources.close()

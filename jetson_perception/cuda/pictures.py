@@ -11,14 +11,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.frame_image import FrameImage, growing_bytes
 from jetson_perception.cuda.release import Resources
 from jetson_perception.cuda.tint import CudaTinter, TintTables
-from jetson_perception.errors import CudaError, PerceptionError
+from jetson_perception.errors import PerceptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.cuda.device import CudaDevice, Stream
@@ -131,7 +130,7 @@ class CudaPictures:
         self._resources.close()
 
     def _give_up(self, error: PerceptionError) -> None:
-        if isinstance(error, CudaError) and error.fatal:
+        if error.fatal:
             raise error
         self._tinter = None  # closed later with the rest, since a launch may be under way
         # As text: the error refers to objects on the GPU, and someone may keep the log record.
@@ -145,41 +144,41 @@ class _Block:
     def __init__(self, device: CudaDevice) -> None:
         self._device = device
         self._resources = Resources()
-        self._image_bytes = self._resources.add(_growing_buffer(device))
-        self._colored = self._resources.add(_Picture(device))
-        self._tinted = self._resources.add(_Picture(device))
+        self._image_bytes = self._resources.add(growing_bytes(device))
+        self._colored = self._resources.add(FrameImage(device))
+        self._tinted = self._resources.add(FrameImage(device))
+        self._wanted: PictureOptions | None = None
         self._tables: TintTables | None = None
         self._tables_of: object = None
         self._image: DeviceImage | None = None
 
     def forget(self) -> None:
         """Drop the block's pictures, and want none."""
-        self._image = None
+        self._image = self._wanted = None
         for picture in (self._colored, self._tinted):
-            picture.wanted = picture.made = False
+            picture.forget()
 
     def begin(self, image: DeviceImage, wanted: PictureOptions, stream: Stream) -> None:
         self._set_tables(wanted)
-        size_wh = (image.width, image.height)
+        shape = (image.height, image.width, 3)
         if wanted.colored:
-            self._colored.ensure(size_wh)
+            self._colored.ensure(shape)
         if wanted.tinted:
-            self._tinted.ensure(size_wh)
+            self._tinted.ensure(shape)
             mine = self._image_bytes.ensure(image.nbytes)
             mine.copy_from_address(image.address, stream, image.nbytes)
             image = replace(image, address=mine.address)
-        self._image = image
-        self._colored.wanted, self._tinted.wanted = wanted.colored, wanted.tinted
+        self._image, self._wanted = image, wanted
 
     def enqueue(self, tinter: CudaTinter, mask_address: int, stream: Stream) -> None:
-        image, tables = self._image, self._tables
-        if image is None or tables is None:
+        image, wanted, tables = self._image, self._wanted, self._tables
+        if image is None or wanted is None or tables is None:
             return
-        if self._colored.wanted:
+        if wanted.colored:
             target, size_wh = self._colored.on_device, (image.width, image.height)
             tinter.enqueue_colors(mask_address, size_wh, tables, target, stream)
             self._colored.download(stream)
-        if self._tinted.wanted:
+        if wanted.tinted:
             tinter.enqueue_blend(image, mask_address, tables, self._tinted.on_device, stream)
             self._tinted.download(stream)
 
@@ -201,55 +200,3 @@ class _Block:
         else:
             self._tables.set(*of)
         self._tables_of = of
-
-
-class _Picture:
-    """A picture on the GPU and on the host, in memory that the next picture reuses.
-
-    Attributes
-    ----------
-    wanted, made : bool
-        Whether the frame needs it, and whether it has been enqueued.
-    """
-
-    def __init__(self, device: CudaDevice) -> None:
-        self.wanted = self.made = False
-        self._shape = (0, 0, 3)
-        self._resources = Resources()
-        self._on_device = self._resources.add(_growing_buffer(device))
-        self._on_host = self._resources.add(
-            GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
-        )
-
-    def ensure(self, size_wh: tuple[int, int]) -> None:
-        """Make room for a picture of this size."""
-        self._shape = (size_wh[1], size_wh[0], 3)
-        self._on_device.ensure(self._nbytes)
-        self._on_host.ensure(self._nbytes)
-
-    @property
-    def on_device(self) -> DeviceBuffer:
-        return self._on_device.ensure(self._nbytes)
-
-    def download(self, stream: Stream) -> None:
-        self.on_device.copy_to_host(self._on_host.ensure(self._nbytes), stream, self._nbytes)
-        self.made = True
-
-    def copy(self) -> NDArray[np.uint8] | None:
-        if not self.made:
-            return None
-        data = self._on_host.ensure(self._nbytes).array
-        picture: NDArray[np.uint8] = data[: self._nbytes].reshape(self._shape).copy()
-        return picture
-
-    def close(self) -> None:
-        self._resources.close()
-
-    @property
-    def _nbytes(self) -> int:
-        height, width, channels = self._shape
-        return height * width * channels
-
-
-def _growing_buffer(device: CudaDevice) -> GrowingBuffer[DeviceBuffer]:
-    return GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
