@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'tools'), str(ROOT / 'test')]
 from transport.notes import Notes  # noqa: E402
 
 from jetson_perception.bringup import NodeProcess  # noqa: E402
+from jetson_perception.printable import counted  # noqa: E402
 from jetson_perception.ros.processes import RunningProcess, running  # noqa: E402
 
 if TYPE_CHECKING:
@@ -328,7 +329,7 @@ def in_a_line(count: int, start: Start) -> str:
     """One start, with its goal: what a person compares first."""
     goal = '' if start.goal_s is None else f', goal {start.goal_s:g}'
     verdict = '' if start.goal_s is None else ': missed' if start.is_missed else ': kept'
-    return f'{count} model{"s" * (count > 1)}, {start.what}: {start.seconds:.2f} s{goal}{verdict}'
+    return f'{counted(count, "model")}, {start.what}: {start.seconds:.2f} s{goal}{verdict}'
 
 
 def as_json(measured: dict[int, list[Start]], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -347,7 +348,7 @@ def as_json(measured: dict[int, list[Start]], arguments: argparse.Namespace) -> 
 
 def show(count: int, starts: list[Start], arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    models = f'{count} model{"s" * (count > 1)} ({", ".join(arguments.model)})'
+    models = f'{counted(count, "model")} ({", ".join(arguments.model)})'
     driver = {'plain': 'a plain driver', 'ours': 'a driver like ours'}[arguments.camera]
     print(f'\n{models}, {arguments.runtime}, images of {SIZE} at {RATE_HZ} Hz of {driver}\n')
     print('| start | seconds | goal | sent by the node after | memory (PSS), MB |')

@@ -17,7 +17,6 @@ from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
     OVERLAP_BLOCKS,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     require_float,
 )
@@ -101,14 +100,13 @@ class CudaHeadDecoder(BlockDecoder):
             self._keys = self._buffer((self._rows,), np.uint64)
             self._class_ids = self._buffer((self._rows,), np.int32)
             self._counts = self._buffer((_MAX_LEVELS, len(_COUNTS)), np.int32)
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             most = min(self._rows, MAX_CANDIDATES)
             self._blocks = tuple(self._resources.add(Block(device, most)) for _ in range(2))
             upload(described, self._described)
             upload(anchors, self._anchors)
-            for counters in (self._work, self._counts):
-                counters.clear_and_wait()  # every frame leaves them at zero for the next
+            self._counts.clear_and_wait()  # every frame leaves them at zero for the next
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jetson_perception.cuda.buffers import DeviceBuffer
+from jetson_perception.cuda.detection_blocks import WORKSPACE_BYTES
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import DTypeLike
 
     from jetson_perception.cuda.detection_blocks import Block
@@ -121,6 +123,15 @@ class BlockDecoder(ABC):
     def close(self) -> None:
         """Release what is on the GPU; may be called twice. No work may be under way."""
         self._resources.close()
+
+    def _workspace(self) -> DeviceBuffer:
+        """Candidates of a frame, and counters, at zero; every frame leaves them so for the next.
+
+        One is enough, because frames follow each other on the stream.
+        """
+        workspace = self._buffer((WORKSPACE_BYTES,), np.uint8)
+        workspace.clear_and_wait()
+        return workspace
 
     def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
         return self._resources.add(DeviceBuffer(self.device, shape, dtype))

@@ -20,7 +20,6 @@ from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
     OVERLAP_BLOCKS,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     kind_of,
     require_float,
@@ -131,7 +130,7 @@ class CudaBoxDecoder(BlockDecoder):
             self._keys = self._buffer((listed,), np.uint64)
             self._chosen = self._buffer((self._rows,), np.uint64)
             self._class_ids = self._buffer((self._rows,), np.int32)
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             most = min(self._rows, MAX_CANDIDATES)
             self._blocks = tuple(
@@ -139,7 +138,6 @@ class CudaBoxDecoder(BlockDecoder):
                 for _ in range(2)
             )
             upload(described, self._described)
-            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0

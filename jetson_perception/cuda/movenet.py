@@ -14,7 +14,6 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     require_float,
 )
@@ -79,8 +78,7 @@ class CudaPeopleDecoder(BlockDecoder):
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'movenet'))
             self._read = module.get_function(f'read_people_{dtype.name}', 'PiffPPPP')
-            # For one frame at a time, because frames follow each other on the stream.
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             most = _MOST_PEOPLE if layout.several else 1
             self._blocks = tuple(

@@ -17,7 +17,6 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     OVERLAP_BLOCKS,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     require_float,
 )
@@ -108,13 +107,12 @@ class CudaOrientedDecoder(BlockDecoder):
             # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((self._rows,), np.uint64)
             self._class_ids = self._buffer((self._rows,), np.int32)
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._turned = self._buffer((_TURNED_BYTES,), np.uint8)
             most = min(self._rows, MAX_CANDIDATES)
             self._blocks = tuple(
                 self._resources.add(Block(device, most, oriented=True)) for _ in range(2)
             )
-            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0

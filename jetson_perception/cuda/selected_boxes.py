@@ -15,7 +15,6 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     kind_of,
 )
@@ -97,11 +96,10 @@ class CudaSelectedDecoder(BlockDecoder):
             self._find = module.get_function('find_selected', 'PPPiiiiiiiiffPPPPP')
             # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((self._rows,), np.uint64)
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             most = min(self._rows, MAX_CANDIDATES)
             self._blocks = tuple(self._resources.add(Block(device, most)) for _ in range(2))
-            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0

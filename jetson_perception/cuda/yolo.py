@@ -19,7 +19,6 @@ from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
     OVERLAP_BLOCKS,
     THREADS,
-    WORKSPACE_BYTES,
     Block,
     require_float,
 )
@@ -93,7 +92,7 @@ class CudaDecoder(BlockDecoder):
             # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((self._anchors,), np.uint64)
             self._class_ids = self._buffer((self._anchors,), np.int32)
-            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._work = self._workspace()
             self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             coefficients = self._max_rows, layout.coefficient_count
             self._coefficients = self._buffer(coefficients, np.float32)
@@ -105,7 +104,6 @@ class CudaDecoder(BlockDecoder):
                 self._resources.add(Block(device, self._max_rows, layout.keypoint_count, grid_wh))
                 for _ in range(2)
             )
-            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
