@@ -74,7 +74,7 @@ class UdpParticipant:
         # rmw_fastrtps makes the participant with the first node, not with the context.
         with _environment(transports.udp_alone()):
             rclpy.init(
-                args=[],
+                args=['--ros-args', '--enclave', _enclave(self._node)],
                 context=context,
                 domain_id=domain,
                 signal_handler_options=SignalHandlerOptions.NO,
@@ -88,6 +88,15 @@ class UdpParticipant:
                 enable_rosout=False,
                 start_parameter_services=False,
             )
+
+
+def _enclave(node: Node) -> str:
+    """The enclave whose keys a node's participant has, where ROS's security is on; else '/'."""
+    own = (node.get_name(), node.get_namespace())
+    for *name, enclave in node.get_node_names_and_namespaces_with_enclaves():
+        if tuple(name) == own:
+            return str(enclave)
+    return '/'
 
 
 class UdpSubscription(InnerSubscription, Waitable):

@@ -1,6 +1,10 @@
 """Subscriptions of a second participant, which run with the node's own."""
 
 import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
@@ -74,6 +78,34 @@ def test_it_opens_again_after_it_was_closed(peer, participant):
         peer.node.destroy_publisher(texts)
     names = peer.node.get_node_names()
     peer.wait_for(lambda: '_peer_images' not in peer.node.get_node_names(), f'its end in {names}')
+
+
+@pytest.mark.parametrize('enclave', ['/', '/robot/camera'])
+def test_it_is_in_the_enclave_of_the_node(peer, enclave):
+    context = Context()
+    rclpy.init(
+        context=context,
+        args=['--ros-args', '--enclave', enclave],
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    owner = Node('owner', context=context, namespace=peer.namespace)
+    participant = UdpParticipant(owner)
+    try:
+        participant.opened()
+
+        def enclaves():
+            return {
+                name: found
+                for name, _, found in peer.node.get_node_names_and_namespaces_with_enclaves()
+                if 'owner' in name
+            }
+
+        peer.wait_for(lambda: len(enclaves()) == 2, 'both nodes')
+        assert enclaves() == {'owner': enclave, '_owner_images': enclave}
+    finally:
+        participant.close()
+        owner.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 class WantsUdp:
