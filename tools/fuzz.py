@@ -15,12 +15,10 @@ import argparse
 import faulthandler
 import logging
 import os
-import pickle
 import random
 import resource
 import sys
 import time
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'test'))
 
-from fuzzing.guard import HANG_S, HangError, check, no_hang  # noqa: E402 - needs the path above
+from fuzzing.findings import Findings  # noqa: E402 - needs the path above
+from fuzzing.guard import HANG_S, HangError, check, no_hang  # noqa: E402
 from fuzzing.inputs import BATCH, batches  # noqa: E402
 from fuzzing.targets import TARGETS, Target  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
@@ -44,10 +43,9 @@ class Search:
     def __init__(self, target: Target, numbers: random.Random, folder: Path) -> None:
         self._target = target
         self._numbers = numbers
-        self._folder = folder
+        self.findings = Findings(target.name, folder)
         self.count = 0
         self.seconds = 0.0
-        self.findings: dict[str, Path] = {}
 
     def run(self, most: int, until: float) -> None:
         """Try this many inputs, or stop earlier at a time of `time.monotonic`."""
@@ -74,22 +72,14 @@ class Search:
                     with no_hang():
                         check(self._target.call, value)
                 except (Exception, HangError) as error:  # noqa: BLE001 - all of these are findings
-                    self._keep(value, error)
+                    _print(self.findings.keep(value, error))
 
         run()
 
-    def _keep(self, value: Any, error: BaseException) -> None:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        kind = f'{type(error).__name__} at {Path(place.filename).name}:{place.lineno}'
-        if kind in self.findings:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = f'{self._target.name.replace(" ", "_")}_{len(self.findings)}.pickle'
-        path = self.findings[kind] = self._folder / name
-        path.write_bytes(pickle.dumps(value))
-        print(f'\n{self._target.name}: {kind}: {str(error)[:300]}')
-        print(f'  input, also in {path}: {repr(value)[:500]}')
-        print('  ' + '\n  '.join(_trace(error)), flush=True)
+
+def _print(finding: str) -> None:
+    if finding:
+        print(finding, flush=True)
 
 
 def _run(searches: list[Search], most: int, until: float) -> None:
@@ -103,15 +93,6 @@ def _run(searches: list[Search], most: int, until: float) -> None:
             # For calls that do not return to Python, which `no_hang` cannot end.
             faulthandler.dump_traceback_later(20 * HANG_S, exit=True)
             search.run(min(turn, left), min(until, time.monotonic() + _TURN_S))
-
-
-def _trace(error: BaseException) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return [
-        f'{Path(frame.filename).name}:{frame.lineno} {frame.name}'
-        for frame in frames
-        if 'jetson_perception' in frame.filename
-    ]
 
 
 def main() -> int:

@@ -50,6 +50,8 @@ FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
 """Values of `YoloLayout.family`, and of the parameter `layout`."""
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
+#: Classes that are tried for poses; a file may claim any number of values.
+_MOST_POSE_CLASSES = 10_000
 _COCO_POSE_VALUES = 80 + 17 * 3
 _TOLD_BY = {
     'objectness': 'three rows a cell',
@@ -477,7 +479,7 @@ def _contents(
     elif named:
         counts = [named]
     elif info.task == 'pose':
-        counts = list(range(1, free))
+        counts = list(range(1, min(free, _MOST_POSE_CLASSES)))
     else:
         # If nothing is known, this may also be a pose model of one class, or one with COCO's
         # classes as well as its keypoints.

@@ -230,6 +230,13 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
             (1, 56, 8400), {'task': 'pose'}, 'keypoint_shape', 'keypoints per object', id='pose'
         ),
         pytest.param(
+            (1, 8400, 1 << 31),
+            {'task': 'pose'},
+            'keypoint_shape',
+            'keypoints per object',
+            id='pose_of_any_number_of_values',
+        ),
+        pytest.param(
             (1, 17, 8400),
             {'task': 'pose', 'class_names': PERSON},
             'keypoint_shape',
