@@ -19,6 +19,12 @@ setup(
         'jetson_perception.drawing': ['fonts/*'],
         'jetson_perception.view': ['page/*'],
         'jetson_perception.share.models': ['*.onnx', '*.yaml'],
-        'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml', 'foxglove/*.json'],
+        'jetson_perception.share.config': [
+            '*.yaml',
+            '*.rviz',
+            '*.xml',
+            'foxglove/*.json',
+            'sros2/*.xml',
+        ],
     },
 )

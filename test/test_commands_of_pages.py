@@ -77,6 +77,8 @@ NEEDS = {
     ],
     'packages of ROS that are not on PyPI': [
         r'ros2 bag .*',
+        r'ros2 security .*',
+        r'ROS_SECURITY_ENCLAVE_OVERRIDE=.*',
         r'ros2 run (camera_calibration|diagnostic_aggregator|rqt_robot_monitor) .*',
     ],
     'a network, or changes the machine': [

@@ -93,3 +93,25 @@ def test_a_guide_is_a_page_of_at_most_forty_lines(title):
     text = (ROOT / 'CONTRIBUTING.md').read_text()
     (section,) = re.findall(rf'^## {title}$(.*?)(?=^## |\Z)', text, re.MULTILINE | re.DOTALL)
     assert 5 < len(section.strip().splitlines()) <= 40
+
+
+def named_tests(page):
+    """Tests with their files: `test/a.py::test_b`, and in its line `test_c` of the same file."""
+    for line in page.read_text().splitlines():
+        file = ''
+        for found, name in re.findall(r'`(?:(test/[\w/]+\.py)::)?((?:test_|Test)\w+)`', line):
+            file = found or file
+            if file:
+                yield file, name
+
+
+def test_tests_that_a_page_names_exist():
+    lacking, count = [], 0
+    for page in PAGES:
+        for file, name in named_tests(page):
+            count += 1
+            path = ROOT / file
+            if not path.exists() or not re.search(rf'(def|class) {name}\b', path.read_text()):
+                lacking.append(f'{page.name}: {file}::{name}')
+    assert lacking == []
+    assert count > 20

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write docs/topics.md, messages.md, commands.md and launch_arguments.md from the code.
+"""Write docs/topics.md, messages.md, commands.md, launch_arguments.md and the policies of SROS 2.
 
 Usage: source tools/env.sh && python tools/generate_reference.py [--check]
 
 With --check nothing is written, and the exit code is 1 when a file is not up to date. The page of
-topics is found by starting the nodes, with small networks that the tests use.
+topics and the policies are found by starting the nodes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / 'test')]
 
-from reference import commands, messages, topics  # noqa: E402
+from reference import commands, messages, policies, topics  # noqa: E402
 from reference.writing import write_or_check  # noqa: E402
 
 
@@ -36,6 +36,7 @@ def files() -> dict[Path, str]:
         docs / 'messages.md': messages.page(ROOT),
         docs / 'commands.md': commands.page(),
         docs / 'launch_arguments.md': commands.launch_page(),
+        ROOT / 'config' / 'sros2' / 'jetson_perception.policy.xml': policies.policy(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import onnx_models
@@ -20,7 +21,7 @@ from jetson_perception.nodes.yolo_node import YoloNode
 from jetson_perception.ros.qos import shown_qos
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rclpy.qos import QoSProfile
 
@@ -112,7 +113,7 @@ def graphs() -> dict[str, NodeGraph]:
 
 
 def _graph(kind: type, **parameters: Any) -> NodeGraph:
-    with _running(kind, parameters) as node:
+    with running(kind, parameters, ['--ros-args', '-r', f'__ns:=/{_NAMESPACE}']) as node:
         return NodeGraph(
             [
                 _endpoint(each.topic_name, each.msg_type, each.qos_profile)
@@ -133,14 +134,17 @@ def _graph(kind: type, **parameters: Any) -> NodeGraph:
 
 
 @contextmanager
-def _running(kind: type, parameters: dict[str, Any]) -> Iterator[Any]:
-    """A node of a class that is active, in a context of its own."""
+def running(
+    kind: type, parameters: Mapping[str, Any] = MappingProxyType({}), arguments: Sequence[str] = ()
+) -> Iterator[Any]:
+    """A node of a class that is active, in a context of its own that has a command line."""
     context = Context()
-    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(
+        context=context, args=list(arguments), signal_handler_options=SignalHandlerOptions.NO
+    )
     try:
         node = kind(
             context=context,
-            namespace=_NAMESPACE,
             parameter_overrides=[
                 Parameter(name, value=value)
                 for name, value in {'runtime': 'onnxruntime_cpu', **parameters}.items()

@@ -56,7 +56,7 @@ PUBLISHED = {
     'image topic, `/camera/image_raw/done`.',
 }
 #: What camera_node publishes from the first frame on that has it (`ros.ground_truth`).
-_TRUTH = (
+TRUTH = (
     ('ground_truth/mask', 'sensor_msgs/Image', 'Of a `scene://`: the true class of each pixel.'),
     (
         'ground_truth/detections',
@@ -70,7 +70,7 @@ _TRUTH = (
     ),
 )
 #: What yolo_node publishes where the package of the messages is installed.
-_WITH_PACKAGE = (
+WITH_PACKAGE = (
     (
         '<engine>/annotations',
         'foxglove_msgs/ImageAnnotations',
@@ -165,7 +165,7 @@ def _topics(node: str, found: dict[str, NodeGraph]) -> list[str]:
     for each in _once(found[node].publishers):
         if each.name in PUBLISHED:
             rows.append([f'`{each.name}`', _linked(each.type), each.qos, PUBLISHED[each.name]])
-    more = {'camera_node': _TRUTH, 'yolo_node': _WITH_PACKAGE}.get(node, ())
+    more = {'camera_node': TRUTH, 'yolo_node': WITH_PACKAGE}.get(node, ())
     rows += [
         [f'`{name}`', _linked(kind), qos_text(qos.RESULTS), text] for name, kind, text in more
     ]
@@ -230,7 +230,7 @@ def _compare(found: dict[str, NodeGraph]) -> None:
         ('services', SERVICES),
     ):
         there = {each.name for graph in found.values() for each in getattr(graph, end)}
-        there -= {name for name, _, _ in _WITH_PACKAGE}
+        there -= {name for name, _, _ in WITH_PACKAGE}
         for name in sorted(there ^ described.keys()):
             what = 'is not described in' if name in there else 'is described, but no node has it:'
             raise RuntimeError(f'{name} ({end}) {what} tools/reference/topics.py')
