@@ -2,21 +2,25 @@
 
 import sys
 
-import numpy as np
 import pytest
 import standin_pynvvideocodec
 from camera.coded_videos import write_coded
+from camera.gpu_file_cases import (
+    COLORS,
+    EVEN,
+    KINDS,
+    LEVELS,
+    UNEVEN,
+    apart,
+    check_same,
+    frames_of,
+    opened,
+    times_of,
+)
 from emulated_gpu import register_kernels
 
-from jetson_perception.camera import open_source
 from jetson_perception.cuda import CudaDevice, nvdec
-from jetson_perception.errors import EndOfStream, SourceError
-from jetson_perception.images.encodings import to_bgr
-
-EVEN = list(range(0, 24 * 40, 40))
-UNEVEN = [0, 33, 80, 90, 200, 201, 260, 300, 420, 430, 500, 533, 600, 640, 1700, 1740]
-#: What colors may be apart: FFmpeg and OpenCV convert YUV with other roundings.
-LEVELS, MEAN_LEVELS = 6, 1.7
+from jetson_perception.errors import SourceError
 
 
 @pytest.fixture
@@ -32,62 +36,8 @@ def engine(standin):
     device.close()
 
 
-def opened(path, decoder='auto', **more):
-    source = open_source(f'file://{path}', frame_rate=0, video_decoder=decoder, **more)
-    source.open()
-    return source
-
-
-def frames_of(source, most=200):
-    """All frames to the end, and what is said then."""
-    found = []
-    try:
-        while len(found) < most:
-            found.append(source.read())
-    except EndOfStream as end:
-        return found, str(end)
-    finally:
-        source.close()
-    return found, ''
-
-
-def times_of(frames):
-    return [(frame.index, frame.offset_ns) for frame in frames]
-
-
-def apart(frame, other):
-    bgr = to_bgr(frame.pixels, frame.encoding)
-    return np.abs(bgr.astype(np.int16) - to_bgr(other.pixels, other.encoding))
-
-
-def check_same(path, **more):
-    """The frames by the GPU, which have to be those that the CPU gives."""
-    (ours, end), (others, other_end) = (
-        frames_of(opened(path, decoder, native=True, **more)) for decoder in ('auto', 'cpu')
-    )
-    assert ours
-    assert all(frame.on_device is not None for frame in ours)
-    assert times_of(ours) == times_of(others)
-    assert end == other_end
-    for frame, other in zip(ours, others, strict=True):
-        assert frame.size_wh == other.size_wh
-        far = apart(frame, other)
-        assert (far.max() <= LEVELS, far.mean() <= MEAN_LEVELS) == (True, True), far.mean()
-    return ours
-
-
 @pytest.mark.parametrize('times_ms', [EVEN, UNEVEN], ids=['even', 'uneven'])
-@pytest.mark.parametrize(
-    ('name', 'more'),
-    [
-        ('plain.mp4', {'b_frames': 0}),
-        ('reordered.mp4', {}),
-        ('reordered.mkv', {}),
-        ('reordered.ts', {}),
-        ('reordered.mov', {}),
-        ('h265.mp4', {'codec': 'libx265'}),
-    ],
-)
+@pytest.mark.parametrize(('name', 'more'), KINDS)
 def test_frames_are_those_that_the_cpu_gives(tmp_path, library, engine, name, more, times_ms):
     path = write_coded(tmp_path / name, times_ms, **more)
     assert len(check_same(path)) == len(times_ms)
@@ -95,15 +45,7 @@ def test_frames_are_those_that_the_cpu_gives(tmp_path, library, engine, name, mo
 
 
 @pytest.mark.parametrize(
-    ('colorspace', 'color_range', 'pixel_format'),
-    [
-        (1, 1, 'yuv420p'),
-        (9, 1, 'yuv420p'),
-        (5, 1, 'yuv420p'),
-        (1, 2, 'yuvj420p'),
-        (2, 2, 'yuvj420p'),
-    ],
-    ids=['bt709', 'bt2020', 'bt601', 'bt709-full', 'full'],
+    ('colorspace', 'color_range', 'pixel_format'), COLORS.values(), ids=COLORS
 )
 def test_colors_are_those_that_the_video_names(
     tmp_path, standin, library, engine, colorspace, color_range, pixel_format

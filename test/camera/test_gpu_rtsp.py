@@ -91,6 +91,7 @@ def test_a_stream_that_the_gpu_does_not_decode(library, engine, caplog):
     assert caplog.text.count('is decoded on the CPU: it is mjpeg') == 1
 
 
+@pytest.mark.slow
 def test_a_camera_that_hangs_is_lost(packets, library, engine):
     server = StandInH264Server(packets)
     source = RtspSource(server.url, video_decoder='auto', native=True, read_timeout_s=0.5)

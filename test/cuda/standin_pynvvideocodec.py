@@ -1,7 +1,7 @@
 """A stand-in for NVIDIA's PyNvVideoCodec, on the GPU's stand-in: its decoder of packets.
 
 It is not NVDEC: FFmpeg decodes, and pictures come as NV12. It is strict. Names, arguments, types
-and defaults are those of PyNvVideoCodec 2.2.4, against which tools/check_pynvvideocodec.py holds
+and defaults are those of PyNvVideoCodec 2.2.4, against which test_pynvvideocodec_names.py holds
 them. As with the real one, packets are read while `Decode` runs and not later, the memory of
 pictures is written again with the next packet, work is on the stream that was given, and pictures
 come later than their packets unless the latency is low. What the real one would not survive
