@@ -37,10 +37,10 @@ class RtspSource(LiveSource):
     """A stream from an RTSP server, over TCP; always the newest frame.
 
     OpenCV's FFmpeg prefers TCP by itself; the environment variable OPENCV_FFMPEG_CAPTURE_OPTIONS
-    changes that (`rtsp_transport;udp`). It decodes on one thread of the CPU, since each more
-    holds a frame back; a stream that is too large for that, and the decoder in a Jetson's
-    hardware, are reached with `gst://rtspsrc location=… ! rtph264depay ! h264parse !
-    nvv4l2decoder ! nvvidconv ! video/x-raw`.
+    changes that (`rtsp_transport;udp`). With `video_decoder`, a GPU decodes. Else, it is one
+    thread of the CPU, since each more holds a frame back; a stream that is too large for that,
+    and the decoder in a Jetson's hardware, are reached with `gst://rtspsrc location=… !
+    rtph264depay ! h264parse ! nvv4l2decoder ! nvvidconv ! video/x-raw`.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ from camera.gpu_file_cases import (
     check_same,
     frames_of,
     opened,
+    pictures_of,
     times_of,
 )
 from camera.standin_rtsp import StandInH264Server
@@ -90,11 +91,9 @@ def test_begins_again_at_the_end(tmp_path):
 
 def test_frames_keep_while_others_are_decoded(tmp_path):
     path = video(tmp_path / 'long.mp4', range(0, 4000, 40))
-    (kept, _), (others, _) = (
-        frames_of(opened(path, decoder, native=True)) for decoder in ('auto', 'cpu')
-    )
+    kept, _ = frames_of(opened(path, native=True))
     assert len({frame.on_device.address for frame in kept}) == 100
-    assert max(apart(*pair).mean() for pair in zip(kept, others, strict=True)) < 2
+    assert max(apart(*pair).mean() for pair in zip(kept, pictures_of(path), strict=True)) < 2
 
 
 def test_memory_goes_round(tmp_path):
@@ -141,7 +140,7 @@ def test_damage_ends_nothing(tmp_path, seed, codec):
         content[place] ^= 0xFF
     path.write_bytes(content)
     frames, _ = frames_of(opened(path, native=True))
-    assert 10 < len(frames) <= 60
+    assert 10 < len(frames) <= 70  # damage may split a picture
     # The GPU is as well as ever.
     check_same(video(tmp_path / 'whole.mp4', EVEN[:5], codec=codec))
 
