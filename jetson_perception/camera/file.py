@@ -28,7 +28,7 @@ from jetson_perception.camera.video_times import VideoTimes
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
-from jetson_perception.images.encodings import to_bgr
+from jetson_perception.images.encodings import size_wh, to_bgr
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import counted, listed, printable
 
@@ -155,7 +155,7 @@ class FileSource:
         with self._lock:
             if self._capture is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
-            image = self._next(self._capture)
+            image, encoding = self._next(self._capture)
             times = self._times
             gap_s = times.gap_s if self._frame_rate is None else None
             late_s = self._pacer.wait(self._closed, gap_s)
@@ -164,7 +164,7 @@ class FileSource:
             return CapturedFrame(
                 image,
                 time.time_ns() - round(late_s * 1e9),  # as far apart as they are in the file
-                'bgr8' if isinstance(image, np.ndarray) else image.encoding,
+                encoding,
                 index=times.last,
                 offset_ns=round(times.offset_s * 1e9),
             )
@@ -186,11 +186,12 @@ class FileSource:
         wanted = self._video_decoder
         opened, problem = on_gpu(capture, self._path, wanted, self._max_image_pixels)
         if not self._times.frames:  # not whenever it loops
-            tell_decoder(self.uri, wanted, problem)
+            tell_decoder(self.uri, wanted, problem, opened.by if opened else '')
         self._stays_on_cpu = bool(problem)
         return opened or capture
 
-    def _next(self, capture: Any) -> NDArray[np.uint8] | DevicePicture:
+    def _next(self, capture: Any) -> tuple[NDArray[np.uint8] | DevicePicture, str]:
+        """The next frame, wherever it lies, and its encoding."""
         usable, image = self._decode(capture)
         if not usable:
             self._end_of_file(capture)
@@ -200,12 +201,14 @@ class FileSource:
             usable, image = self._decode(capture)
             if not usable:
                 raise SourceError(f'{self.uri} can no longer be read from its beginning')
-        if not isinstance(image, np.ndarray):
-            if self._native and self._size_wh in (None, image.size_wh):
-                picture: DevicePicture = image
-                return picture
-            image = to_bgr(image.on_host(), image.encoding)
-        return self._fitted(image)
+        encoding = getattr(capture, 'encoding', 'bgr8')
+        if encoding != 'bgr8':
+            on_host = isinstance(image, np.ndarray)
+            found_wh = size_wh(image, encoding) if on_host else image.size_wh
+            if self._native and self._size_wh in (None, found_wh):
+                return image, encoding
+            image = to_bgr(image if on_host else image.on_host(), encoding)
+        return self._fitted(image), 'bgr8'
 
     def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame on the host, of the size that is wanted."""

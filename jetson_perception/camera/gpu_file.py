@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from jetson_perception.camera.gpu_video import GpuVideo, decoding_gpu
+from jetson_perception.camera.gst_file import GstFile, has_hardware_decoder
 from jetson_perception.camera.video_packets import VideoPackets
+from jetson_perception.cuda import CudaDevice
 from jetson_perception.cuda.nvdec import NvdecError
 from jetson_perception.errors import CudaError, SourceError
 from jetson_perception.files.native_paths import native_path_to_read
@@ -30,10 +32,19 @@ class GpuFile:
         The same file, of which nothing was read; it is not closed.
     video : GpuVideo
         Closed with this.
+
+    Attributes
+    ----------
+    by : str
+        What decodes, for people.
+    encoding : str
+        Of its pictures.
     """
 
+    by = 'NVDEC'
+    encoding = 'nv12'
+
     def __init__(self, capture: Any, video: GpuVideo) -> None:
-        # What the file says of itself stays as it would be without a GPU.
         self._said = {which: float(capture.get(which)) for which in _KEPT}
         self._video = video
 
@@ -69,8 +80,10 @@ class GpuFile:
 
 def on_gpu(
     capture: Any, path: Path, wanted: str, max_image_pixels: int
-) -> tuple[GpuFile | None, str]:
+) -> tuple[GpuFile | GstFile | None, str]:
     """What reads an open video file by the GPU; if nothing does, why.
+
+    That is NVDEC through PyNvVideoCodec, else a Jetson's decoder through GStreamer.
 
     Parameters
     ----------
@@ -81,22 +94,44 @@ def on_gpu(
         'auto' or 'gpu'.
     max_image_pixels : int
     """
+    taken: GpuFile | GstFile | None
     try:
-        video = _opened(capture, path, wanted, max_image_pixels)
+        taken = GpuFile(capture, _opened(capture, path, wanted, max_image_pixels))
     except (CudaError, SourceError) as error:
-        return None, str(error)
-    taken = GpuFile(capture, video)
+        taken, problem = _by_gstreamer(capture, path, wanted, max_image_pixels)
+        if taken is None:
+            return None, f'{error}; {problem}' if problem else str(error)
     capture.release()
     return taken, ''
 
 
+def _by_gstreamer(
+    capture: Any, path: Path, wanted: str, max_image_pixels: int
+) -> tuple[GstFile | None, str]:
+    """The file by a Jetson's decoder; None, and why if there is one."""
+    if not has_hardware_decoder() or (wanted == 'auto' and not CudaDevice.in_use()):
+        return None, ''
+    try:
+        require_plain(capture)
+        with native_path_to_read(path.absolute()) as native:
+            packets = VideoPackets(native)
+        return GstFile(capture, path, packets, max_image_pixels), ''
+    except (CudaError, SourceError) as error:
+        return None, f'nor by GStreamer: {error}'
+
+
 def _opened(capture: Any, path: Path, wanted: str, max_image_pixels: int) -> GpuVideo:
     index = decoding_gpu(wanted)
+    require_plain(capture)
+    with native_path_to_read(path.absolute()) as native:
+        packets = VideoPackets(native)
+    return GpuVideo(packets, index, max_image_pixels)
+
+
+def require_plain(capture: Any) -> None:
+    """Refuse a file of whose pictures OpenCV would make others, or tell other times."""
     if capture.getBackendName() != 'FFMPEG':
         raise NvdecError('OpenCV reads its times by another backend than FFmpeg')
     turned = round(capture.get(cv2.CAP_PROP_ORIENTATION_META))
     if turned % 360:
         raise NvdecError(f'its pictures are to be turned by {turned} degrees')
-    with native_path_to_read(path.absolute()) as native:
-        packets = VideoPackets(native)
-    return GpuVideo(packets, index, max_image_pixels)

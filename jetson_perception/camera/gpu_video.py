@@ -86,7 +86,7 @@ class GpuVideo:
         self._ended = False
         self.packet: TimedPacket | None = None
         with self._resources.closed_on_error():
-            wanted = _wanted_colors(packets)
+            wanted = wanted_colors(packets)
             pool = self._resources.add(PicturePool(index))
             self._device = pool.device
             with self._device.pushed():
@@ -154,8 +154,14 @@ class GpuVideo:
             del self._under_way[number]  # of pictures that never came
 
 
-def _wanted_colors(packets: VideoPackets) -> Recoloring | None:
-    """What the pictures have to pass; raises NvdecError where the video is of another kind."""
+def wanted_colors(packets: VideoPackets) -> Recoloring | None:
+    """What makes its colors those of BT.601, if they are others.
+
+    Raises
+    ------
+    NvdecError
+        When the video is of a kind that is not decoded on the GPU.
+    """
     if packets.codec not in CODECS:
         raise NvdecError(
             f'it is {printable(packets.codec, 40)}; {" and ".join(CODECS)} are decoded there'

@@ -11,10 +11,10 @@ that can, never."""
 _log = logging.getLogger(__name__)
 
 
-def tell_decoder(uri: str, wanted: str, problem: str = '') -> None:
+def tell_decoder(uri: str, wanted: str, problem: str = '', by: str = 'NVDEC') -> None:
     """Say who decodes a video: the GPU or, if there is a problem with that, the CPU."""
     if problem:
         level = logging.WARNING if wanted == 'gpu' else logging.INFO
         _log.log(level, '%s is decoded on the CPU: %s', uri, problem)
     else:
-        _log.info('%s is decoded on the GPU, by NVDEC', uri)
+        _log.info('%s is decoded on the GPU, by %s', uri, by)

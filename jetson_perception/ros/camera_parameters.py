@@ -73,10 +73,11 @@ class SourceParams:
     video_decoder: str = param(
         'auto',
         'Who decodes H.264 and H.265 of file:// and rtsp://. auto has NVDEC do it, on the GPU '
-        'that an engine of this process runs on, where PyNvVideoCodec and PyAV 17 are installed; '
-        'frames stay on the GPU, and come to the host only for who needs them there. gpu does so '
-        'without an engine too, cpu never. What NVDEC does not decode, as 10-bit video, or what '
-        'is to be rotated, is decoded on the CPU in any case, and the log says why.',
+        'that an engine of this process runs on, where PyNvVideoCodec and PyAV 17 are installed '
+        "(else files by nvv4l2decoder of a Jetson's GStreamer); frames stay on the GPU, and come "
+        'to the host only for who needs them there. gpu does so without an engine too, cpu '
+        'never. What NVDEC does not decode, as 10-bit video, or what is to be rotated, is decoded '
+        'on the CPU in any case, and the log says why.',
         choices=VIDEO_DECODERS,
         at_configure=True,
     )
