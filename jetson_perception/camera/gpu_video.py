@@ -93,8 +93,9 @@ class GpuVideo:
                 recolor = None
                 if wanted is not None:
                     recolor = self._resources.add(CudaRecoloring(self._device, wanted))
+                is_ordered = at_once and not packets.reordered
                 self._nvdec = self._resources.add(
-                    Nvdec(pool, packets.codec, recolor, at_once=at_once and not packets.reordered)
+                    Nvdec(pool, packets.codec, packets.size_wh, recolor, at_once=is_ordered)
                 )
                 # Only then is it known that this GPU decodes this video.
                 while not self._decoded and not self._ended:

@@ -60,6 +60,8 @@ class VideoPackets:
     ----------
     codec : str
         FFmpeg's name: 'h264', 'hevc', 'mjpeg'.
+    size_wh : tuple of int
+        Width and height of its pictures.
     pixel_format : str
         The same of the pixels: 'yuv420p'.
     matrix, color_range : int
@@ -91,6 +93,7 @@ class VideoPackets:
             stream = self._container.streams.video[0]
             context = stream.codec_context
             self.codec: str = context.name
+            self.size_wh = int(context.width), int(context.height)
             self.pixel_format: str = context.pix_fmt or 'unknown'
             self.matrix = int(context.colorspace)
             is_full = self.pixel_format == _FULL_RANGE_FORMAT

@@ -30,6 +30,8 @@ _NAME = 'PyNvVideoCodec'
 #: Parts of the driver that it loads; without them it logs pages.
 _LIBRARIES = 'libnvcuvid.so.1', 'libnvidia-encode.so.1'
 _MOST_TEXT = 200
+#: Sides of pictures that every NVDEC decodes; of others it is asked.
+_SURE = range(256, 4097)
 
 
 class NvdecError(CudaError):
@@ -86,6 +88,8 @@ class Nvdec:
         Of the GPU that decodes; its owner closes it afterwards.
     codec : str
         A key of `CODECS`.
+    size_wh : tuple of int
+        Width and height of its pictures.
     recolor : CudaRecoloring, optional
         What pictures pass; its owner closes it afterwards.
     at_once : bool
@@ -103,6 +107,7 @@ class Nvdec:
         self,
         pool: PicturePool,
         codec: str,
+        size_wh: tuple[int, int],
         recolor: CudaRecoloring | None = None,
         *,
         at_once: bool = False,
@@ -117,6 +122,7 @@ class Nvdec:
         self._resources = Resources()
         self._decoder: Any = None
         device = pool.device
+        self._require_size(device.index, codec, size_wh)
         with self._resources.closed_on_error():
             self._stream = self._resources.add(device.new_stream())
             try:
@@ -163,6 +169,31 @@ class Nvdec:
         # The library ends its session with the last reference.
         self._decoder = None
         self._resources.close()
+
+    def _require_size(self, index: int, codec: str, size_wh: tuple[int, int]) -> None:
+        """Refuse a size before the library meets it, in functions that the driver calls."""
+        width, height = size_wh
+        if width in _SURE and height in _SURE:
+            return
+        kind = getattr(self._library.cudaVideoCodec, CODECS[codec])
+        try:
+            caps = self._library.GetDecoderCaps(gpuid=index, codec=kind)
+            least_wh = caps['width_min'], caps['height_min']
+            most_wh = caps['width_max'], caps['height_max']
+        except Exception as error:
+            raise NvdecError(
+                f'this GPU does not say what it decodes: {printable(error, _MOST_TEXT)}'
+            ) from error
+        if (
+            width < least_wh[0]
+            or height < least_wh[1]
+            or width > most_wh[0]
+            or height > most_wh[1]
+        ):
+            raise NvdecError(
+                f'its pictures are {width}×{height}; this GPU decodes {codec} of '
+                f'{least_wh[0]}×{least_wh[1]} to {most_wh[0]}×{most_wh[1]}'
+            )
 
     def _decoded(self, packet: Any) -> list[DecodedPicture]:
         try:

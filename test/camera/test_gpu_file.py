@@ -198,6 +198,12 @@ def test_a_decoder_that_cannot_be_made(tmp_path, caplog, monkeypatch, standin, e
     stays_on_cpu(write_coded(tmp_path / 'a.mp4', EVEN[:6]), caplog, error)
 
 
+def test_pictures_that_are_too_small(tmp_path, caplog, library, engine):
+    path = write_coded(tmp_path / 'a.mp4', EVEN[:6], size_wh=(32, 32))
+    stays_on_cpu(path, caplog, 'its pictures are 32×32; this GPU decodes h264 of 48×16 to 4096')
+    assert not library.created
+
+
 def test_auto_leaves_a_gpu_alone_that_no_engine_uses(tmp_path, caplog, library):
     path = write_coded(tmp_path / 'a.mp4', EVEN[:6])
     stays_on_cpu(path, caplog, 'no engine of this process runs on a GPU')

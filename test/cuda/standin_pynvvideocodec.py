@@ -258,6 +258,9 @@ class StandinPyNvVideoCodec:
         self.created.append({'gpuid': gpuid, 'codec': codec.name, 'latency': latency.name})
         return PyNvDecoder(self, codec, self.standin.streams[cudastream], latency)
 
+    def GetDecoderCaps(self, gpuid=0, codec=cudaVideoCodec.H264, chromaformat=1, bitdepth=8):
+        return {'width_min': 48, 'height_min': 16, 'width_max': 4096, 'height_max': 4096}
+
     def release_spoiled(self):
         spoiled, self.spoiled = self.spoiled, []
         for memory in spoiled:
@@ -285,6 +288,7 @@ def install(monkeypatch, standin, **options):
     ):
         setattr(module, each.__name__, each)
     module.CreateDecoder = library.CreateDecoder
+    module.GetDecoderCaps = library.GetDecoderCaps
     monkeypatch.setitem(sys.modules, 'PyNvVideoCodec', module)
     load = ctypes.CDLL
 

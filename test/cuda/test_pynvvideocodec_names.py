@@ -52,6 +52,12 @@ def test_a_decoder_is_made_with_the_same_arguments(real):
     assert [*ours.parameters][1:] == names
 
 
+def test_capabilities_are_asked_for_with_the_same_arguments(real):
+    text = re.search(r'GetDecoderCaps\((.*)\) ->', real.GetDecoderCaps.__doc__)[1]
+    ours = inspect.signature(standin.StandinPyNvVideoCodec.GetDecoderCaps)
+    assert [*ours.parameters][1:] == re.findall(r'(\w+): [\w.]+ = ', text)
+
+
 def test_packets_take_integers_alone(real):
     for packet in (real.PacketData(), standin.PacketData()):
         packet.bsl, packet.bsl_data, packet.pts = 3, 1 << 40, -5
