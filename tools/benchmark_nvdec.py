@@ -109,11 +109,15 @@ def write(path: Path, encoder: str, size_wh: tuple[int, int], frames: int) -> No
         stream = output.add_stream(encoder, rate=RATE_HZ)
         stream.width, stream.height = size_wh
         stream.pix_fmt = 'yuv420p'
-        stream.options = {'preset': 'veryfast', 'x265-params': 'log-level=none'}
+        stream.options = {
+            'preset': 'veryfast',
+            'crf': '20',
+            'x265-params': 'log-level=none:crf=20',
+        }
         context = stream.codec_context
         context.colorspace, context.color_range = 1, 1
         rng = np.random.default_rng(0)
-        grain = [rng.normal(0, 5, whole.shape).astype(np.int8) for _ in range(8)]
+        grain = [rng.normal(0, 6, whole.shape).astype(np.int8) for _ in range(8)]
         for number in range(frames):
             moved = np.roll(whole, 4 * number, axis=1)
             bgr = cv2.add(moved, grain[number % len(grain)], dtype=cv2.CV_8U)

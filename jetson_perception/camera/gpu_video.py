@@ -130,7 +130,8 @@ class GpuVideo:
     def close(self) -> None:
         """Release all but the pictures that are about; may be called twice."""
         self._decoded.clear()
-        self._resources.close()
+        with self._device.pushed():
+            self._resources.close()
 
     def _go_on(self) -> None:
         """Decode one more packet, or find that there is none."""
