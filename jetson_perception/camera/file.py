@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 
 from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.frame_rates import is_frame_rate
@@ -21,17 +22,20 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import VIDEO_SUFFIXES, parse
 from jetson_perception.camera.video_container import read_video_container
+from jetson_perception.camera.video_decoders import tell_decoder
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.camera.video_times import VideoTimes
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
+from jetson_perception.images.encodings import size_wh, to_bgr
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import counted, listed, printable
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from jetson_perception.cuda.device_picture import DevicePicture
 
 _log = logging.getLogger(__name__)
 _RATE_IF_UNKNOWN = 30.0
@@ -64,6 +68,10 @@ class FileSource:
         Begin again at the end.
     max_image_pixels : int
         A video of larger frames is refused.
+    native : bool
+        Leave frames that a GPU decodes there, as nv12; else all are bgr8.
+    video_decoder : str
+        One of `VIDEO_DECODERS`.
     """
 
     live = False
@@ -77,6 +85,8 @@ class FileSource:
         frame_rate: float | None = None,
         loop: bool = False,
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        native: bool = False,
+        video_decoder: str = 'cpu',
     ) -> None:
         self.uri = shown(uri)
         self._path = Path(parse(uri).target)
@@ -84,6 +94,9 @@ class FileSource:
         self._frame_rate = frame_rate
         self._loop = loop
         self._max_image_pixels = max_image_pixels
+        self._native = native
+        self._video_decoder = video_decoder
+        self._stays_on_cpu = False
         self._lock = threading.Lock()  # held by a read, and by what releases the file
         self._closed = threading.Event()
         self._capture: Any = None
@@ -109,6 +122,7 @@ class FileSource:
         with self._lock:
             self._closed.clear()
             self._told.clear()
+            self._stays_on_cpu = False
             self._capture = _open_video(self._path, self._max_image_pixels)
             own_rate_hz = _own_rate_hz(self._capture)
             if not _is_likely(own_rate_hz):
@@ -126,6 +140,7 @@ class FileSource:
                     f'{self.uri} says neither its frame rate nor when its frames are shown; it '
                     f'plays at {_RATE_IF_UNKNOWN:g} Hz; set a frame rate to change that'
                 )
+            self._capture = self._on_gpu(self._capture)
 
     def read(self) -> CapturedFrame:
         """The next frame, when it is due.
@@ -140,15 +155,16 @@ class FileSource:
         with self._lock:
             if self._capture is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
-            pixels = self._next(self._capture)
+            image, encoding = self._next(self._capture)
             times = self._times
             gap_s = times.gap_s if self._frame_rate is None else None
             late_s = self._pacer.wait(self._closed, gap_s)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
             return CapturedFrame(
-                pixels,
+                image,
                 time.time_ns() - round(late_s * 1e9),  # as far apart as they are in the file
+                encoding,
                 index=times.last,
                 offset_ns=round(times.offset_s * 1e9),
             )
@@ -161,15 +177,41 @@ class FileSource:
                 self._capture.release()
                 self._capture = None
 
-    def _next(self, capture: Any) -> NDArray[np.uint8]:
-        usable, pixels = self._decode(capture)
+    def _on_gpu(self, capture: Any) -> Any:
+        """The capture, or what reads the file by the GPU, if that is wanted and can be."""
+        if self._video_decoder == 'cpu' or self._stays_on_cpu:
+            return capture
+        from jetson_perception.camera.gpu_file import on_gpu
+
+        wanted = self._video_decoder
+        opened, problem = on_gpu(capture, self._path, wanted, self._max_image_pixels)
+        if not self._times.frames:  # not whenever it loops
+            tell_decoder(self.uri, wanted, problem, opened.by if opened else '')
+        self._stays_on_cpu = bool(problem)
+        return opened or capture
+
+    def _next(self, capture: Any) -> tuple[NDArray[np.uint8] | DevicePicture, str]:
+        """The next frame, wherever it lies, and its encoding."""
+        usable, image = self._decode(capture)
         if not usable:
             self._end_of_file(capture)
-            capture = self._capture = _open_video(self._path, self._max_image_pixels)
+            capture = _open_video(self._path, self._max_image_pixels)
+            capture = self._capture = self._on_gpu(capture)
             self._times.begin_again()
-            usable, pixels = self._decode(capture)
+            usable, image = self._decode(capture)
             if not usable:
                 raise SourceError(f'{self.uri} can no longer be read from its beginning')
+        encoding = getattr(capture, 'encoding', 'bgr8')
+        if encoding != 'bgr8':
+            on_host = isinstance(image, np.ndarray)
+            found_wh = size_wh(image, encoding) if on_host else image.size_wh
+            if self._native and self._size_wh in (None, found_wh):
+                return image, encoding
+            image = to_bgr(image if on_host else image.on_host(), encoding)
+        return self._fitted(image), 'bgr8'
+
+    def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A frame on the host, of the size that is wanted."""
         self._shape = pixels.shape
         if self._size_wh is None or pixels.shape[1::-1] == tuple(self._size_wh):
             self._decoded = None  # whoever gets it may keep it

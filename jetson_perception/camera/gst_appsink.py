@@ -79,6 +79,13 @@ class GstAppsink:
     ------
     SourceError
         When it cannot be started, gives no frame, or frames that cannot be read.
+
+    Attributes
+    ----------
+    shown_ns : int or None
+        When the last frame is shown, nanoseconds after the beginning; None where nobody knows.
+    shape : tuple of int
+        Of every frame.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class GstAppsink:
     ) -> None:
         self._uri = shown(uri)
         self._received = 0
+        self.shown_ns: int | None = None
         self._slots = np.empty((0, 0, 0), np.uint8)
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -116,7 +124,7 @@ class GstAppsink:
         except BaseException:
             self.release()
             raise
-        self.encoding = self._video.encoding
+        self.encoding, self.shape = self._video.encoding, self._video.shape
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it was captured, as `Grabber` says."""
@@ -133,6 +141,7 @@ class GstAppsink:
         np.copyto(out.reshape(len(out), -1), self._slots[slot, :, : self._video.row_bytes])
         self._send(free=slot)
         self._received += 1
+        self.shown_ns = message['shown_ns']
         return out, message['captured_ns']
 
     def interrupt(self) -> None:

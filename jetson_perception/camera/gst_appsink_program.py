@@ -7,7 +7,8 @@ can run at all; a number is that of a socket, of which each message is a JSON ob
 - to us: `pipeline`, the words up to the sink, and `sync`, whether frames wait for their time;
 - from us: `video`, the caps' width, height and format, and the bytes of a frame;
 - to us, with the memory: `slots` and `slot_bytes`;
-- from us: `slot`, where a frame lies now, and `captured_ns`, since the epoch;
+- from us: `slot`, where a frame lies now, `captured_ns`, since the epoch, and `shown_ns`, since
+  the beginning of what is played, or null;
 - to us: `free`, a slot that may be written again.
 
 Errors are printed as gst-launch-1.0 prints them.
@@ -93,6 +94,14 @@ class _Pipeline:
         age_ns: int = clock.get_time() - self.pipeline.get_base_time() - running
         return now_ns - age_ns if 0 <= age_ns <= _OLDEST_NS else now_ns
 
+    def shown_ns(self, sample: Any) -> int | None:
+        """When it is shown, after the beginning of what is played; None where nobody knows."""
+        begin = sample.get_buffer().pts
+        if begin == Gst.CLOCK_TIME_NONE:
+            return None
+        shown: int = sample.get_segment().to_stream_time(Gst.Format.TIME, begin)
+        return None if shown == Gst.CLOCK_TIME_NONE else shown
+
     def close(self) -> None:
         """Let the camera go."""
         self.pipeline.set_state(Gst.State.NULL)
@@ -173,8 +182,11 @@ def transfer(connection: socket.socket, pipeline: _Pipeline) -> None:
         found = video_of(sample)
         if slots is None or found != video:
             video, slots = found, shared_slots(connection, found, sample.get_buffer().get_size())
-        captured_ns = pipeline.captured_ns(sample)
-        send(connection, slot=slots.write(sample.get_buffer()), captured_ns=captured_ns)
+        times = {
+            'captured_ns': pipeline.captured_ns(sample),
+            'shown_ns': pipeline.shown_ns(sample),
+        }
+        send(connection, slot=slots.write(sample.get_buffer()), **times)
         del sample  # a camera may have few buffers
         while not slots.free:
             slots.free.append(received(connection)[0]['free'])

@@ -13,6 +13,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
@@ -21,8 +23,9 @@ from jetson_perception.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
+
+    from jetson_perception.cuda.device_picture import DevicePicture
 
 _RELEASE_TIMEOUT_S = 1.0
 """Less than camera_node waits for its source, but more than a camera needs for a frame."""
@@ -41,7 +44,7 @@ class Grabber(Protocol):
 
     encoding: str
 
-    def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
+    def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8] | DevicePicture, int]:
         """The next frame and when it was captured.
 
         Parameters
@@ -51,8 +54,9 @@ class Grabber(Protocol):
 
         Returns
         -------
-        pixels : ndarray, uint8
-            As `images.encodings.view` gives them, in `out` or in an array of its own.
+        image : ndarray, uint8, or DevicePicture
+            Pixels as `images.encodings.view` gives them, in `out` or in an array of its own; or a
+            picture that lies in a GPU's memory.
         captured_ns : int
             Nanoseconds since the epoch.
 
@@ -186,7 +190,7 @@ class _Session(threading.Thread):
         self._grabber: Grabber | None = None
         self._is_open = False
         self._end: SourceError | None = None
-        self._ready: tuple[NDArray[np.uint8], int, str] | None = None
+        self._ready: tuple[NDArray[np.uint8] | DevicePicture, int, str] | None = None
         self._has_new = False
         self._buffers = FrameBuffers()
         _sessions.add(self)
@@ -266,7 +270,7 @@ class _Session(threading.Thread):
         while not self._cancelled.is_set():
             out = self._buffers.take(shape) if shape is not None else None
             grabbed = grabber.grab(out)
-            shape = grabbed[0].shape
+            shape = grabbed[0].shape if isinstance(grabbed[0], np.ndarray) else None
             with self._changed:
                 self.skipped += self._has_new
                 self._ready = (*grabbed, grabber.encoding)

@@ -31,6 +31,7 @@ def open_source(
     max_image_pixels: int = MAX_IMAGE_PIXELS,
     pace: Pace = Pace.LIVE,
     native: bool = False,
+    video_decoder: str = 'cpu',
 ) -> FrameSource:
     """The source that a URI names, checked but not opened: its `open` does that.
 
@@ -55,7 +56,10 @@ def open_source(
         Whether the source waits for its reader, and its reader for frames to be due.
     native : bool
         Leave frames in the encoding in which a camera or pipeline gives them, where that is one
-        of `images.encodings.ENCODINGS`; else all are bgr8.
+        of `images.encodings.ENCODINGS`; else all are bgr8. Frames that a GPU decoded stay there.
+    video_decoder : str
+        Who decodes H.264 and H.265 of files and RTSP streams, one of `VIDEO_DECODERS`: 'auto' and
+        'gpu' have NVDEC do it where they can, as that is documented with the nodes' parameter.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def open_source(
         'pace': pace,
         'every_frame': pace is not Pace.LIVE,
         'native': native,
+        'video_decoder': video_decoder,
     }
     module = import_module(f'jetson_perception.camera.{scheme.module}')
     made: FrameSource = getattr(module, scheme.class_name)(

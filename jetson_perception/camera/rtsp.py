@@ -16,8 +16,9 @@ from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.rtsp_describe import DescribeAnswer, describe, host_and_port
 from jetson_perception.camera.shown import address, quotes_secret, shown
 from jetson_perception.camera.uri import ESCAPES
+from jetson_perception.camera.video_decoders import tell_decoder
 from jetson_perception.camera.video_size import check_video_size
-from jetson_perception.errors import SourceError
+from jetson_perception.errors import CudaError, SourceError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.camera.live import Grabber
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,10 +37,10 @@ class RtspSource(LiveSource):
     """A stream from an RTSP server, over TCP; always the newest frame.
 
     OpenCV's FFmpeg prefers TCP by itself; the environment variable OPENCV_FFMPEG_CAPTURE_OPTIONS
-    changes that (`rtsp_transport;udp`). It decodes on one thread of the CPU, since each more
-    holds a frame back; a stream that is too large for that, and the decoder in a Jetson's
-    hardware, are reached with `gst://rtspsrc location=… ! rtph264depay ! h264parse !
-    nvv4l2decoder ! nvvidconv ! video/x-raw`.
+    changes that (`rtsp_transport;udp`). With `video_decoder`, a GPU decodes. Else, it is one
+    thread of the CPU, since each more holds a frame back; a stream that is too large for that,
+    and the decoder in a Jetson's hardware, are reached with `gst://rtspsrc location=… !
+    rtph264depay ! h264parse ! nvv4l2decoder ! nvvidconv ! video/x-raw`.
 
     Parameters
     ----------
@@ -54,6 +57,10 @@ class RtspSource(LiveSource):
         A server that sends nothing for so long counts as dead.
     max_image_pixels : int
         A stream of larger frames is refused.
+    native : bool
+        Leave frames that a GPU decodes there, as nv12; else all are bgr8.
+    video_decoder : str
+        One of `VIDEO_DECODERS`.
     """
 
     def __init__(
@@ -65,6 +72,8 @@ class RtspSource(LiveSource):
         open_timeout_s: float = 15.0,
         read_timeout_s: float = 5.0,
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        native: bool = False,
+        video_decoder: str = 'cpu',
     ) -> None:
         if frame_rate:
             _log.warning(
@@ -73,8 +82,13 @@ class RtspSource(LiveSource):
                 frame_rate,
             )
 
-        def connect(_cancelled: threading.Event) -> _RtspGrabber:
-            return _RtspGrabber(uri, size_wh, open_timeout_s, read_timeout_s, max_image_pixels)
+        self._video_decoder = video_decoder
+        self._told: str | None = None
+
+        def connect(_cancelled: threading.Event) -> Grabber:
+            _check_reachable(uri, read_timeout_s)
+            settings = size_wh, (open_timeout_s, read_timeout_s), max_image_pixels
+            return self._on_gpu(uri, *settings, native=native) or _RtspGrabber(uri, *settings)
 
         # The limits in the thread come first, so that it does not outlive these.
         super().__init__(
@@ -84,6 +98,35 @@ class RtspSource(LiveSource):
             read_timeout_s=read_timeout_s + 1,
         )
 
+    def _on_gpu(
+        self,
+        url: str,
+        size_wh: tuple[int, int] | None,
+        timeout_s: tuple[float, float],
+        max_image_pixels: int,
+        *,
+        native: bool,
+    ) -> Grabber | None:
+        """What has the GPU decode; None where that is not wanted, or it cannot."""
+        wanted = self._video_decoder
+        if wanted == 'cpu' or self._told:
+            return None
+        from jetson_perception.camera.gpu_rtsp import GpuRtspGrabber
+
+        problem, made = '', None
+        try:
+            made = GpuRtspGrabber(
+                url, self.uri, wanted, size_wh, timeout_s, max_image_pixels, native=native
+            )
+        except CudaError as error:
+            problem = str(error)
+        except SourceError as error:
+            raise SourceError(f'{_why_not(url, timeout_s[1])}; {error}') from None
+        if self._told is None or problem:
+            tell_decoder(self.uri, wanted, problem)
+        self._told = problem
+        return made
+
 
 class _RtspGrabber:
     encoding = 'bgr8'
@@ -92,16 +135,15 @@ class _RtspGrabber:
         self,
         url: str,
         size_wh: tuple[int, int] | None,
-        open_timeout_s: float,
-        read_timeout_s: float,
+        timeout_s: tuple[float, float],
         max_image_pixels: int,
     ) -> None:
+        open_timeout_s, read_timeout_s = timeout_s
         self._shown = shown(url)
         self._size_wh = size_wh
         self._read_timeout_s = read_timeout_s
         self._fits = size_wh is None
         self._decoded: NDArray[np.uint8] | None = None
-        _check_reachable(url, read_timeout_s)
         quiet_ffmpeg()
         parameters = _open_parameters(open_timeout_s, read_timeout_s)
         self._capture: Any = cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)

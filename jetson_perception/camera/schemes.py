@@ -41,8 +41,19 @@ SCHEMES = {
     'v4l2': Scheme(
         'v4l2:///dev/video0', 'v4l2', 'V4l2Source', (*_FRAMES, 'pixel_format', 'native')
     ),
-    'rtsp': Scheme('rtsp://user:password@192.168.1.10:554/stream', 'rtsp', 'RtspSource', _FRAMES),
-    'file': Scheme('file:///home/me/drive.mp4', 'file', 'FileSource', (*_FRAMES, 'loop'), True),
+    'rtsp': Scheme(
+        'rtsp://user:password@192.168.1.10:554/stream',
+        'rtsp',
+        'RtspSource',
+        (*_FRAMES, 'native', 'video_decoder'),
+    ),
+    'file': Scheme(
+        'file:///home/me/drive.mp4',
+        'file',
+        'FileSource',
+        (*_FRAMES, 'loop', 'native', 'video_decoder'),
+        True,
+    ),
     'images': Scheme(
         'images:///home/me/pictures', 'images', 'ImagesSource', (*_FRAMES, 'loop'), True
     ),

@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from jetson_perception.images.encodings import size_wh
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.camera.calibration import Calibration
+    from jetson_perception.cuda.device_picture import DevicePicture
     from jetson_perception.tasks.results import Detections
 
 
@@ -25,9 +27,9 @@ class CapturedFrame:
 
     Attributes
     ----------
-    pixels : ndarray, uint8
-        (h, w, 3) for bgr8, the encoding of every source unless it says another. Nobody writes
-        into them any more, however long they are kept.
+    image : ndarray, uint8, or DevicePicture
+        (h, w, 3) for bgr8, the encoding of every source unless it says another; or a picture that
+        lies in a GPU's memory. Nobody writes into it any more, however long it is kept.
     captured_ns : int
         When it was captured, nanoseconds since the epoch (`time.time_ns`).
     encoding : str
@@ -51,7 +53,7 @@ class CapturedFrame:
         Of the camera, for its own size, as it was recorded; None where nobody recorded it.
     """
 
-    pixels: NDArray[np.uint8]
+    image: NDArray[np.uint8] | DevicePicture
     captured_ns: int
     encoding: str = 'bgr8'
     truth_mask: NDArray[np.uint8] | None = None
@@ -63,9 +65,26 @@ class CapturedFrame:
     calibration: Calibration | None = None
 
     @property
+    def on_device(self) -> DevicePicture | None:
+        """The picture, where it lies in a GPU's memory; None where it does not."""
+        return None if isinstance(self.image, np.ndarray) else self.image
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image on the host, to which it is copied for the first who asks.
+
+        Raises
+        ------
+        CudaError
+            When it cannot be copied.
+        """
+        return self.image if isinstance(self.image, np.ndarray) else self.image.on_host()
+
+    @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return size_wh(self.pixels, self.encoding)
+        picture = self.on_device
+        return size_wh(self.pixels, self.encoding) if picture is None else picture.size_wh
 
 
 class FrameSource(Protocol):

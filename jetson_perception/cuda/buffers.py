@@ -85,7 +85,9 @@ class DeviceBuffer:
         if nbytes:
             self.copy_from_address(source.address, stream, nbytes)
 
-    def copy_from_address(self, address: int, stream: Stream, nbytes: int) -> None:
+    def copy_from_address(
+        self, address: int, stream: Stream, nbytes: int, offset: int = 0
+    ) -> None:
         """Copy from an address on the device, asynchronously.
 
         Parameters
@@ -96,6 +98,8 @@ class DeviceBuffer:
             The copy runs on it.
         nbytes : int
             At least 1.
+        offset : int
+            Bytes of this buffer before the place where they go.
 
         Raises
         ------
@@ -104,11 +108,12 @@ class DeviceBuffer:
         """
         if self._allocation is None:
             raise CudaError('a buffer was used after it was freed')
-        if not 0 < nbytes <= self.nbytes:
-            raise CudaError(f'cannot copy {nbytes} bytes to a buffer of {self.nbytes}')
+        if offset < 0 or not 0 < nbytes <= self.nbytes - offset:
+            at = f'byte {offset} of ' if offset else ''
+            raise CudaError(f'cannot copy {nbytes} bytes to {at}a buffer of {self.nbytes}')
         # pycuda would release the GIL for this, and would have to take it again.
         status = libcuda.quick_library().cuMemcpyDtoDAsync_v2(
-            self.address, address, nbytes, stream.handle
+            self.address + offset, address, nbytes, stream.handle
         )
         libcuda.check(status, 'copying on the GPU')
 

@@ -182,6 +182,17 @@ class CudaDevice:
             device._users += 1
             return device
 
+    @classmethod
+    def in_use(cls) -> list[int]:
+        """Indices of the devices that were opened and not yet closed."""
+        with cls._lock:
+            return [index for index, device in cls._devices.items() if device._users]
+
+    @property
+    def context_handle(self) -> int:
+        """The driver's handle of the primary context, for other libraries."""
+        return int(self._context.handle)
+
     def pushed(self) -> AbstractContextManager[None]:
         """Make the context current in this thread inside a `with`; may be nested.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from jetson_perception.cuda import CudaDevice, Event, Stream
+    from jetson_perception.cuda.device_picture import DevicePicture
     from jetson_perception.images.plain_jpeg import PlainJpeg
     from jetson_perception.pipeline.raw_image import JpegBytes, RawImage
     from jetson_perception.pipeline.timing import StageTimes
@@ -197,6 +198,22 @@ class DeviceFrames:
                 self.give_back(slot)
         return slot if is_decoded else None
 
+    def adopt(self, picture: DevicePicture, input_index: int = 0, trace_id: int = 0) -> DeviceSlot:
+        """Have a picture of an input read where it lies on this device; goes on as `upload` does.
+
+        Raises
+        ------
+        CudaError
+            When the GPU failed.
+        """
+        slot = self._take()
+        try:
+            slot.adopt(picture, input_index, trace_id)
+        except BaseException:
+            self.give_back(slot)
+            raise
+        return slot
+
     def upload_ahead(self, frame: Uploadable) -> None:
         """Upload a frame that waits for a busy lane, in a thread that each input has for that.
 
@@ -302,6 +319,8 @@ class DeviceSlot:
         self._tensors: dict[int, DeviceTensor] = {}
         self._made: list[DeviceTensor] = []
         self._image: DeviceImage | None = None
+        #: What the image lies in, if not in this slot; referred to until the GPU has read it.
+        self._picture: DevicePicture | None = None
         #: Whether the kernel reads the pinned buffer, so that nothing is uploaded.
         self._in_place = self._mapped
         self._input_index = self._trace_id = self._begun_ns = 0
@@ -353,6 +372,17 @@ class DeviceSlot:
             self._image = DeviceImage(address, jpeg.width, jpeg.height, row_bytes, encoding)
         return is_decoded
 
+    def adopt(self, picture: DevicePicture, input_index: int = 0, trace_id: int = 0) -> None:
+        """Have the kernels read a picture where it lies, once it is ready."""
+        self._begin(input_index, trace_id, in_place=False)
+        self._picture = picture
+        self._begun.record(self._stream)
+        self._stream.wait_for_event(picture.ready)
+        self._uploaded.record(self._stream)
+        self._image = DeviceImage(
+            picture.address, picture.width, picture.height, picture.step, picture.encoding
+        )
+
     def _begin(self, input_index: int, trace_id: int, *, in_place: bool) -> None:
         self._input_index, self._trace_id, self._in_place = input_index, trace_id, in_place
         self._begun_ns = time.monotonic_ns()
@@ -398,7 +428,7 @@ class DeviceSlot:
 
         This must come before the slot is used again: then its events time the next frame.
         """
-        made, self._made, self._image = self._made, [], None
+        made, self._made, self._image, self._picture = self._made, [], None, None
         takers = [(tensor, index) for tensor in made for index in tensor.forget()]
         if takers:
             self._tell(takers, made, inputs)
@@ -425,7 +455,7 @@ class DeviceSlot:
 
     def close(self) -> None:
         """Release the buffers and events."""
-        tensors, self._tensors = self._tensors, {}
+        tensors, self._tensors, self._picture = self._tensors, {}, None
         try:
             for tensor in tensors.values():
                 tensor.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.cuda.device_picture import DevicePicture
     from jetson_perception.pipeline.device_frames import (
         DeviceFrames,
         DeviceInput,
@@ -75,6 +76,8 @@ class Frame:
         use what `load` returns.
     jpeg : JpegBytes, optional
         The file that `load` decodes, for lanes that can have it decoded on a GPU.
+    picture : DevicePicture, optional
+        The same image in a GPU's memory, for lanes on that GPU.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Frame:
         age_ms: float | None = None,
         raw: RawImage | None = None,
         jpeg: JpegBytes | None = None,
+        picture: DevicePicture | None = None,
     ) -> None:
         self.header = header
         self.age_ms = age_ms
@@ -110,10 +114,10 @@ class Frame:
         #: Names of those among them that are set to take fewer frames, and not this one.
         self.left_out_by: set[str] = set()
         self._load = load
-        self._raw, self._jpeg = raw, jpeg
+        self._raw, self._jpeg, self._picture = raw, jpeg, picture
         self._lock = threading.Lock()
         self._bgr: NDArray[np.uint8] | None = None
-        self._size_wh: tuple[int, int] | None = None
+        self._size_wh = None if picture is None else picture.size_wh
         self._tensors: dict[Hashable, tuple[NDArray[Any], Any]] = {}
         self._pool: TensorPool | None = None
         self._device_slots: dict[DeviceFrames, DeviceSlot] = {}
@@ -229,8 +233,12 @@ class Frame:
 
     def _uploaded(self, frames: DeviceFrames) -> DeviceSlot:
         slot = self._device_slots.get(frames)
+        picture = self._picture
         if slot is None:
-            slot = self._decoded_there(frames)
+            if picture is not None and picture.device is frames.device:
+                slot = frames.adopt(picture, self.input_index, self.trace_id)
+            else:
+                slot = self._decoded_there(frames)
             if slot is None:
                 slot = frames.upload(self._raw_or_loaded(), self.input_index, self.trace_id)
             self._device_slots[frames] = slot
@@ -248,6 +256,9 @@ class Frame:
         return slot
 
     def _raw_or_loaded(self) -> RawImage:
+        picture = self._picture
+        if self._raw is None and picture is not None:
+            self._raw = RawImage(picture.on_host(), picture.encoding, *picture.size_wh)
         if self._raw is not None:
             return self._raw
         bgr = self._loaded()

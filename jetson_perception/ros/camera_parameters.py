@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jetson_perception.camera.video_decoders import VIDEO_DECODERS
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.ros.camera_topics import MOST_CAMERAS
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
@@ -67,6 +68,17 @@ class SourceParams:
         'v4l2://, csi:// and gst:// as they come, such as nv12 or yuv422_yuy2, which costs '
         'nothing; JPEGs become bgr8.',
         choices=('bgr8', NATIVE),
+        at_configure=True,
+    )
+    video_decoder: str = param(
+        'auto',
+        'Who decodes H.264 and H.265 of file:// and rtsp://. auto has NVDEC do it, on the GPU '
+        'that an engine of this process runs on, where PyNvVideoCodec and PyAV 17 are installed '
+        "(else files by nvv4l2decoder of a Jetson's GStreamer); frames stay on the GPU, and come "
+        'to the host only for who needs them there. gpu does so without an engine too, cpu '
+        'never. What NVDEC does not decode, as 10-bit video, or what is to be rotated, is decoded '
+        'on the CPU in any case, and the log says why.',
+        choices=VIDEO_DECODERS,
         at_configure=True,
     )
     loop: bool = param(False, 'Restart a file, folder or bag at its end.', at_configure=True)

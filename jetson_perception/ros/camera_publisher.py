@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from rclpy.node import Node
 
     from jetson_perception.camera.calibration import Calibration
     from jetson_perception.camera.source import CapturedFrame, FrameSource
+    from jetson_perception.cuda.device_picture import DevicePicture
     from jetson_perception.errors import PerceptionError, SourceError
     from jetson_perception.pipeline import LeftBehind
     from jetson_perception.ros.picture_parameters import JpegParams
@@ -233,12 +236,8 @@ class CameraPublisher:
         age_ns = time.time_ns() - captured.captured_ns
         stamp = self._stamp(captured, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(captured))
-        pixels, encoding = captured.pixels, captured.encoding
-        is_jpeg = encoding == encodings.JPEG
-        raw = None if is_jpeg else RawImage(pixels, encoding, *captured.size_wh)
-        jpeg = JpegBytes(pixels, MAX_IMAGE_PIXELS) if is_jpeg else None
-        frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw, jpeg)
-        frame.encoding, frame.input_name = encoding, self._source.uri
+        frame = _made(captured, header, age_ns / 1e6)
+        frame.encoding, frame.input_name = captured.encoding, self._source.uri
         frame.stamp_ns = stamp.nanoseconds
         return frame
 
@@ -252,7 +251,8 @@ class CameraPublisher:
         info = self.infos.message(size_wh, captured.calibration, header)
         if self._infos.get_subscription_count():
             self._infos.publish(info)
-        if not self._every_frame:
+        # Asked here too, so that no pixels are fetched from a GPU for nobody.
+        if not self._every_frame and self.jpegs.topic.get_subscription_count():
             self.jpegs.give(captured.pixels, captured.encoding, header)
         if self._truth is not None:
             self._truth.publish(captured, header)
@@ -291,7 +291,7 @@ class CameraPublisher:
         try:
             if self._images.get_subscription_count():
                 self._send_raw(frame, captured)
-            if self._every_frame:
+            if self._every_frame and self.jpegs.topic.get_subscription_count():
                 self.jpegs.send(captured.pixels, captured.encoding, frame.header)
         except ImageError as error:  # a damaged JPEG: the next one may be whole
             self._node.get_logger().error(
@@ -304,3 +304,21 @@ class CameraPublisher:
             self._image_sender.send(captured.pixels, captured.encoding, frame.header)
         else:
             self._image_sender.send(frame.bgr(), 'bgr8', frame.header)
+
+
+def _made(captured: CapturedFrame, header: Header, age_ms: float) -> Frame:
+    """A frame that lanes take as it was captured, wherever it lies."""
+    encoding, picture = captured.encoding, captured.on_device
+    raw = jpeg = None
+    if encoding == encodings.JPEG:
+        jpeg = JpegBytes(captured.pixels, MAX_IMAGE_PIXELS)
+    elif picture is None:
+        raw = RawImage(captured.pixels, encoding, *captured.size_wh)
+    load = partial(_bgr, captured.image, encoding)
+    return Frame(load, header, age_ms, raw, jpeg, picture)
+
+
+def _bgr(image: NDArray[np.uint8] | DevicePicture, encoding: str) -> NDArray[np.uint8]:
+    """A captured image as bgr8, on the host."""
+    pixels = image if isinstance(image, np.ndarray) else image.on_host()
+    return encodings.to_bgr(pixels, encoding)

@@ -90,6 +90,7 @@ class SourceReader:
             pace=Pace.EVERY_FRAME if every_frame else Pace.LIVE,
             # Engines take any encoding, so who wants bgr8 converts it, once there is somebody.
             native=handler is not None or given.encoding == NATIVE,
+            video_decoder=given.video_decoder,
         )
         prefix = f'{namespace}/' if namespace else ''
         self._node = node

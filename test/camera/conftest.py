@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 import pytest
 from camera.timed_videos import set_mp4_times, write_matroska
+from standin_fixtures import standin, standin_options
+
+__all__ = ['standin', 'standin_options']
 
 STEP = 20
 

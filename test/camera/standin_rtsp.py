@@ -1,9 +1,10 @@
-"""A network camera made of a socket: JPEG over RTP in the connection, and it can freeze."""
+"""A network camera made of a socket: JPEG or H.264 over RTP in the connection; it can freeze."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import socket
 import struct
 import threading
@@ -15,6 +16,10 @@ _SDP = (
     'v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=stand-in\r\nt=0 0\r\n'
     'm=video 0 RTP/AVP 26\r\na=control:track\r\n'
 )
+_H264_SDP = _SDP.replace('AVP 26', 'AVP 96').replace(
+    'a=control', 'a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control'
+)
+_H264_PAYLOAD = 96
 _TRANSPORT = 'RTP/AVP/TCP;unicast;interleaved=0-1'
 _JPEG_PAYLOAD, _LAST = 26, 0x80
 _CLOCK_HZ = 90_000
@@ -26,6 +31,8 @@ class StandInRtspServer:
     `freeze` makes it as a camera that hangs: connections stay, and nothing comes any more.
     `sent` is set when a frame was sent. One that was closed comes back on the same `port`.
     """
+
+    _sdp = _SDP
 
     def __init__(self, size_wh=(64, 48), rate=30.0, port=0):
         self.sent = threading.Event()
@@ -69,7 +76,7 @@ class StandInRtspServer:
             while not self._silent() and (request := connection.recv(65536)):
                 method, *_ = request.decode().split()
                 number = request.decode().split('CSeq: ')[1].split('\r\n')[0]
-                connection.sendall(answer(method, number).encode())
+                connection.sendall(answer(method, number, self._sdp).encode())
                 if method == 'PLAY':
                     self._stream(connection)
             self._closed.wait()
@@ -82,17 +89,41 @@ class StandInRtspServer:
             if self._closed.wait(self._period_s) or self._frozen.is_set():
                 return
             time = int(count * self._period_s * _CLOCK_HZ)
-            packet = struct.pack('>BBHII', 0x80, _LAST | _JPEG_PAYLOAD, count & 0xFFFF, time, 1)
-            packet += self._payload
-            connection.sendall(struct.pack('>cBH', b'$', 0, len(packet)) + packet)
+            for packet in self._packets(count, time):
+                connection.sendall(struct.pack('>cBH', b'$', 0, len(packet)) + packet)
             self.sent.set()
 
+    def _packets(self, count, time):
+        head = struct.pack('>BBHII', 0x80, _LAST | _JPEG_PAYLOAD, count & 0xFFFF, time, 1)
+        yield head + self._payload
 
-def answer(method, number):
+
+class StandInH264Server(StandInRtspServer):
+    """The same with H.264: the packets of a video, in Annex B's format, again and again.
+
+    The first has to be a keyframe with its parameter sets.
+    """
+
+    _sdp = _H264_SDP
+
+    def __init__(self, packets, rate=30.0):
+        self._units = [re.split(rb'\x00\x00\x00?\x01', packet)[1:] for packet in packets]
+        self._numbers = itertools.count()
+        super().__init__(rate=rate)
+
+    def _packets(self, count, time):
+        units = self._units[count % len(self._units)]
+        for unit in units:
+            last = _LAST if unit is units[-1] else 0
+            number = next(self._numbers) & 0xFFFF
+            yield struct.pack('>BBHII', 0x80, last | _H264_PAYLOAD, number, time, 1) + unit
+
+
+def answer(method, number, sdp):
     """What a server says to a request that it likes."""
     head = f'RTSP/1.0 200 OK\r\nCSeq: {number}\r\n'
     if method == 'DESCRIBE':
-        return f'{head}Content-Type: application/sdp\r\nContent-Length: {len(_SDP)}\r\n\r\n{_SDP}'
+        return f'{head}Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n{sdp}'
     if method == 'SETUP':
         return f'{head}Transport: {_TRANSPORT}\r\nSession: 1\r\n\r\n'
     if method == 'OPTIONS':

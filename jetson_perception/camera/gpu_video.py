@@ -1,0 +1,181 @@
+"""Videos decoded by NVDEC, whose frames stay in the GPU's memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING
+
+from jetson_perception.cuda import CudaDevice, Resources
+from jetson_perception.cuda.device_picture import PicturePool
+from jetson_perception.cuda.nvdec import CODECS, Nvdec, NvdecError, nvdec_problem
+from jetson_perception.cuda.recoloring import CudaRecoloring
+from jetson_perception.errors import SourceError
+from jetson_perception.images.video_colors import Recoloring, recoloring
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from jetson_perception.camera.video_packets import TimedPacket, VideoPackets
+    from jetson_perception.cuda.device_picture import DevicePicture
+
+_FORMATS = 'yuv420p', 'yuvj420p'
+_MOST_REFUSED = 300  # packets in a row that cannot be decoded before a video counts as over
+
+
+def decoding_gpu(wanted: str) -> int:
+    """The index of the GPU that is to decode, one of `VIDEO_DECODERS` being wanted.
+
+    Raises
+    ------
+    NvdecError
+        When none can or, with auto, no engine of this process runs on one.
+    """
+    in_use = CudaDevice.in_use()
+    if wanted == 'auto' and not in_use:
+        raise NvdecError('no engine of this process runs on a GPU')
+    problem = nvdec_problem()
+    if problem:
+        raise NvdecError(problem)
+    return min(in_use, default=0)
+
+
+class GpuVideo:
+    """The pictures of a video, in the order in which they are shown; from one thread at a time.
+
+    Parameters
+    ----------
+    packets : VideoPackets
+        Open; closed with this, and if this cannot be made.
+    index : int
+        Of the GPU that decodes.
+    max_image_pixels : int
+        A larger picture is refused.
+    at_once : bool
+        Have a picture come with its packet, where pictures are not reordered.
+
+    Raises
+    ------
+    NvdecError
+        When the GPU does not decode this video.
+    SourceError
+        When its packets cannot be read.
+    CudaError
+        When the GPU failed, or its memory is full.
+
+    Attributes
+    ----------
+    packet : TimedPacket
+        The one that the last picture came in.
+    """
+
+    def __init__(
+        self,
+        packets: VideoPackets,
+        index: int,
+        max_image_pixels: int,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self._packets = packets
+        self._most_pixels = max_image_pixels
+        self._resources = Resources()
+        self._resources.add(packets)
+        self._numbers = itertools.count()
+        self._under_way: dict[int, TimedPacket] = {}
+        self._decoded: deque[tuple[DevicePicture, TimedPacket]] = deque()
+        self._ended = False
+        self.packet: TimedPacket | None = None
+        with self._resources.closed_on_error():
+            wanted = wanted_colors(packets)
+            pool = self._resources.add(PicturePool(index))
+            self._device = pool.device
+            with self._device.pushed():
+                recolor = None
+                if wanted is not None:
+                    recolor = self._resources.add(CudaRecoloring(self._device, wanted))
+                is_ordered = at_once and not packets.reordered
+                self._nvdec = self._resources.add(
+                    Nvdec(pool, packets.codec, packets.size_wh, recolor, at_once=is_ordered)
+                )
+                # Only then is it known that this GPU decodes this video.
+                while not self._decoded and not self._ended:
+                    self._go_on()
+        if not self._decoded:
+            self.close()
+            raise NvdecError('NVDEC finds no picture in it')
+
+    def read(self) -> DevicePicture | None:
+        """The next picture; None after the last.
+
+        Raises
+        ------
+        SourceError
+            When a server ends the stream or sends nothing, or a picture is too large.
+        CudaError
+            When the GPU failed, or its memory is full.
+        """
+        refused = 0
+        while not self._decoded and not self._ended:
+            try:
+                with self._device.pushed():
+                    self._go_on()
+            except NvdecError:
+                refused += 1
+                self._ended = refused > _MOST_REFUSED
+        if not self._decoded:
+            return None
+        picture, self.packet = self._decoded.popleft()
+        return picture
+
+    def close(self) -> None:
+        """Release all but the pictures that are about; may be called twice."""
+        self._decoded.clear()
+        with self._device.pushed():
+            self._resources.close()
+
+    def _go_on(self) -> None:
+        """Decode one more packet, or find that there is none."""
+        packet = self._packets.read()
+        if packet is None:
+            self._ended = True
+            decoded = self._nvdec.flush()
+        else:
+            number = next(self._numbers)
+            self._under_way[number] = packet
+            decoded = self._nvdec.decode(packet.data, number)
+        for picture, number in decoded:
+            of = self._under_way.pop(number, None)
+            if picture.width * picture.height > self._most_pixels:
+                raise SourceError(
+                    f'a picture is {picture.width}×{picture.height} pixels; max_image_pixels is '
+                    f'{self._most_pixels}'
+                )
+            if of is not None and not of.hidden:
+                self._decoded.append((picture, of))
+        for number in [each for each in self._under_way if each < number - _MOST_REFUSED]:
+            del self._under_way[number]  # of pictures that never came
+
+
+def wanted_colors(packets: VideoPackets) -> Recoloring | None:
+    """What makes its colors those of BT.601, if they are others.
+
+    Raises
+    ------
+    NvdecError
+        When the video is of a kind that is not decoded on the GPU.
+    """
+    if packets.codec not in CODECS:
+        raise NvdecError(
+            f'it is {printable(packets.codec, 40)}; {" and ".join(CODECS)} are decoded there'
+        )
+    if packets.pixel_format not in _FORMATS:
+        raise NvdecError(
+            f'its pixels are {printable(packets.pixel_format, 40)}; 8-bit 4:2:0 (yuv420p) is '
+            'decoded there'
+        )
+    if not packets.timed:
+        raise NvdecError('its container has no times of frames')
+    try:
+        return recoloring(packets.matrix, packets.color_range)
+    except KeyError:
+        raise NvdecError(f'its colors are of an unusual kind ({packets.matrix})') from None
