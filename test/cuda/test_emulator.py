@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from emulator.emulate import HERE, ORDERS, Emulated, EmulationError, emulated
+from emulator.compiling import HERE, EmulationError
+from emulator.emulate import ORDERS, Emulated, emulated
 
 if TYPE_CHECKING:
     from pathlib import Path

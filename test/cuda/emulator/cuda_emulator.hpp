@@ -5,7 +5,7 @@
 // Every CUDA thread is a fiber with a stack of its own. It runs until it has to wait for others: at
 // __syncthreads or at a warp intrinsic. Blocks run one after another. Between these points a
 // thread is never interrupted, so the order in which threads run is a setting: a kernel whose
-// result depends on it lacks a barrier. `emulate.py` compiles and launches.
+// result depends on it lacks a barrier. `compiling.py` compiles, `emulate.py` launches.
 //
 // Stricter than a GPU: memory faults beyond a buffer's ends, deadlocks, warp intrinsics whose
 // masks disagree, undefined behaviour that g++ can find, and wrong argument types are errors that
@@ -517,6 +517,10 @@ int parameters(void (*)(A...), int* kinds) {
         return emulator::launch_kernel(name, arguments, grid, size, shared_bytes, order);         \
     }                                                                                             \
     extern "C" int parameters_##name(int* kinds) { return emulator::parameters(name, kinds); }
+
+// Their names, with spaces between them.
+#define CUDA_EMULATOR_KERNELS(names)                                                              \
+    extern "C" const char* emulator_kernels() { return names; }
 
 extern "C" inline __attribute__((used)) const char* emulator_error() {
     return emulator::block().error;

@@ -1,4 +1,4 @@
-"""Kernels on the CPU: compiles a .cu file with g++ against the emulator's header, and launches.
+"""Kernels on the CPU: launches what g++ compiled of a .cu file against the emulator's header.
 
     kernels = emulated(KERNELS / 'yolo.cu')
     kernels.launch('decode', (blocks,), (256,), scores, np.int32(len(scores)), out)
@@ -10,8 +10,6 @@ about than a GPU stands in `cuda_emulator.hpp`.
 from __future__ import annotations
 
 import ctypes
-import re
-import subprocess
 import tempfile
 import threading
 import weakref
@@ -20,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from emulator.compiling import EmulationError, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
-HERE = Path(__file__).resolve().parent
 ORDERS = {'first_to_last': 0, 'last_to_first': 1, 'shuffled': 20261123}
 """Orders of threads and of blocks. A result that depends on it is a race."""
 
@@ -35,28 +33,14 @@ MAX_BLOCKS = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_SHARED_BYTES = 48 << 10  # what every GPU gives without being asked for more
 
-_OPTIONS = (
-    *('-std=c++17', '-O1', '-shared', '-fPIC', '-w', '-ffp-contract=off', '-U_FORTIFY_SOURCE'),
-    *('-fsanitize=undefined', '-fsanitize-undefined-trap-on-error', '-fno-strict-aliasing'),
-)
-_DYNAMIC_SHARED = re.compile(
-    r'extern\s+__shared__\s+((?:__align__\s*\(\s*\d+\s*\)\s*)?)([\w\s:]+?)\s*(\w+)\s*\[\s*\]\s*;'
-)
-_KERNEL = re.compile(
-    r'CUDA_KERNEL_HERE\s+(?:void\s+|__launch_bounds__\s*\([^()]*\)\s*)*(\w+)\s*\('
-)
 # threadIdx, the table of buffers and the rest are variables of the library. The garbage collector
 # may free a buffer in the middle of anything.
 _in_library = threading.RLock()
 
 
-class EmulationError(Exception):
-    """A kernel does what it must not, or is launched with what it does not take."""
-
-
 @cache
 def emulated(source: Path, defines: tuple[str, ...] = ()) -> Emulated:
-    """`Emulated`, compiled once per process."""
+    """`Emulated`, loaded once per process."""
     return Emulated(source, defines)
 
 
@@ -82,27 +66,12 @@ class Emulated:
     """
 
     def __init__(self, source: Path, defines: Sequence[str] = ()) -> None:
-        with tempfile.TemporaryDirectory(prefix='cuda_emulator_') as name:
-            folder = Path(name)
-            for path in (*source.parent.glob('*.cu'), *source.parent.glob('*.cuh')):
-                text = _DYNAMIC_SHARED.sub(
-                    r'\2* \3 = reinterpret_cast<\2*>(emulator::dynamic_shared());',
-                    path.read_text(),
-                )
-                (folder / path.name).write_text(f'#line 1 "{path}"\n{text}')
-            options = [f'-I{folder}', f'-I{HERE}', *(f'-D{define}' for define in defines)]
-            self.kernels = _kernel_names(folder / source.name, options)
-            # In a namespace without a name nothing is shared with others, shared variables of
-            # templates included, so that all can be put into one section.
-            main = folder / 'emulated.cpp'
-            main.write_text(
-                '#include "cuda_emulator.hpp"\n#include "cuda_fp16.h"\n'
-                f'namespace {{\n#include "{source.name}"\n}}\n'
-                + ''.join(f'CUDA_EMULATOR_KERNEL({kernel})\n' for kernel in self.kernels)
-            )
-            library = folder / 'emulated.so'
-            _compile([*_OPTIONS, *options, '-o', str(library), str(main)])
-            self._library = ctypes.CDLL(str(library))
+        with tempfile.TemporaryDirectory(prefix='cuda_emulator_') as folder:
+            path = Path(folder, 'emulated.so')
+            path.write_bytes(compiled(source, defines))
+            self._library = ctypes.CDLL(str(path))
+        self._library.emulator_kernels.restype = ctypes.c_char_p
+        self.kernels = tuple(self._library.emulator_kernels().decode().split())
         self._library.emulator_error.restype = ctypes.c_char_p
         self._library.emulator_allocate.restype = ctypes.c_void_p
         self._library.emulator_allocate.argtypes = [ctypes.c_size_t]
@@ -241,27 +210,6 @@ class Emulated:
             copy[...] = argument
             copies[key] = argument, copy
         return np.array([copies[key][1].ctypes.data], np.uint64)
-
-
-def _kernel_names(source: Path, options: list[str]) -> tuple[str, ...]:
-    """Kernels of a file, also those that macros write."""
-    marked = source.with_name('marked.cpp')
-    marked.write_text(f'#include "{source.name}"\n')
-    # The emulator's header would define __global__ away.
-    stubs = source.parent / 'stubs'
-    stubs.mkdir()
-    for name in ('cuda_fp16.h', 'cuda_emulator.hpp', 'cstdint', 'stdint.h', 'cuda_runtime.h'):
-        (stubs / name).touch()
-    mark = '-D__global__=CUDA_KERNEL_HERE'
-    text = _compile(['-E', '-P', '-w', mark, f'-I{stubs}', *options, str(marked)])
-    return tuple(dict.fromkeys(_KERNEL.findall(text)))
-
-
-def _compile(arguments: list[str]) -> str:
-    done = subprocess.run(['g++', *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EmulationError(done.stderr)
-    return done.stdout
 
 
 def _three(size: tuple[int, ...]) -> tuple[int, ...]:
