@@ -32,11 +32,15 @@ for _name, _folder in (
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 NEEDS_ROS = ('ros', 'nodes')
+#: Folders whose files take longest, as their tests start processes.
+LONG = ('nodes', 'ros')
 collect_ignore = [] if HAS_ROS else list(NEEDS_ROS)
 
 # Domains whose UDP ports stay below Linux's ephemeral ones.
 DOMAIN_IDS = range(1, 102)
 _domain_lock: IO[bytes] | None = None
+#: The lock that a test holds while it runs, see `pytest_runtest_protocol`.
+_machine: IO[str] | None = None
 
 
 def claim_domain_id() -> tuple[int, IO[bytes]]:
@@ -79,6 +83,8 @@ def slice_of(text: str) -> tuple[int, int]:
 
 @pytest.hookimpl(trylast=True)  # after -m and -k
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        put_in_turn(items)
     wanted = config.getoption('slice')
     if wanted is not None:
         index, count = wanted
@@ -87,22 +93,53 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
+def put_in_turn(items: list[pytest.Item]) -> None:
+    """Sort files for processes that share them: what takes long comes first, so that all end soon.
+
+    Files with tests that are `alone` come last: such a test waits until the others end theirs, and
+    lets them wait, which costs least when they have nothing else to do.
+    """
+    alone = {item.path for item in items if is_alone(item)}
+    beside = {item.path for item in items if not is_alone(item)}
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, int]:
+        parts = item.path.parts
+        takes = next((i for i, name in enumerate(LONG) if name in parts), len(LONG))
+        return item.path in alone, item.path not in beside, takes
+
+    items.sort(key=turn)  # tests of one file stay as they are
+
+
+def is_alone(item: pytest.Item) -> bool:
+    """Whether nothing may run beside it."""
+    return item.get_closest_marker('alone') is not None
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[object]:
     """Let a test that is marked `alone` have the machine to itself, with those that run beside it.
 
     All tests hold one lock, shared but for such a test; who wants it takes the turnstile first, so
-    that a test that waits to be alone is not passed by others for ever.
+    that a test that waits to be alone is not passed by others for ever. Such tests in a row keep
+    it, as what fixtures of their file have started runs on between them.
     """
+    global _machine
     if 'PYTEST_XDIST_WORKER' not in os.environ:
         return (yield)
-    alone = item.get_closest_marker('alone') is not None
-    locks = item.config.cache.mkdir('machine')
-    with (locks / 'machine').open('w') as machine:
+    alone = is_alone(item)
+    if _machine is None:
+        locks = item.config.cache.mkdir('machine')
+        _machine = (locks / 'machine').open('w')
         with (locks / 'turnstile').open('w') as turnstile:
             fcntl.flock(turnstile, fcntl.LOCK_EX)
-            fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            fcntl.flock(_machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    try:
         return (yield)
+    finally:
+        in_a_row = alone and nextitem is not None and is_alone(nextitem)
+        if not in_a_row or nextitem.path != item.path:
+            _machine.close()
+            _machine = None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -114,10 +114,33 @@ def during(kind):
         print(kind, begun, time.monotonic(), file=log)
 """
 
+    #: What its fixture started runs on between its tests.
+    TESTS_IN_A_ROW = """
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.alone
+
+@pytest.fixture(scope='module', autouse=True)
+def running():
+    begun = time.monotonic()
+    yield
+    with open(Path(__file__).with_suffix('.log'), 'a') as log:
+        print('alone', begun, time.monotonic(), file=log)
+
+@pytest.mark.parametrize('number', range(4))
+def test_alone(number):
+    time.sleep(0.05)
+"""
+
     def test_nothing_runs_beside_one_that_is_alone(self, tmp_path):
         shutil.copy(ROOT / 'test/conftest.py', tmp_path)
-        for name in ('test_a', 'test_b'):
-            (tmp_path / f'{name}.py').write_text(self.TESTS)
+        (tmp_path / 'test_a.py').write_text(self.TESTS)
+        longer = self.TESTS.replace('range(8)', 'range(24)')
+        (tmp_path / 'test_b.py').write_text(longer)
+        (tmp_path / 'test_0.py').write_text(self.TESTS_IN_A_ROW)
         options = (
             '-p',
             'xdist',
@@ -125,6 +148,7 @@ def during(kind):
             '2',
             '--dist',
             'loadfile',
+            '--no-loadscope-reorder',
             '-c',
             str(ROOT / 'pyproject.toml'),
         )
@@ -145,10 +169,20 @@ def during(kind):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        first, second = (times(tmp_path / f'{name}.log') for name in ('test_a', 'test_b'))
-        both = [(a, b) for a in first for b in second if a[1] < b[2] and b[1] < a[2]]
-        assert both  # two processes did run side by side
-        assert {kind for pair in both for kind, *_ in pair} == {'beside'}
+        first, second, row = (
+            times(tmp_path / f'{name}.log') for name in ('test_a', 'test_b', 'test_0')
+        )
+        assert at_once(first, second)  # two processes did run side by side
+        assert {kind for pair in at_once(first, second) for kind, *_ in pair} == {'beside'}
+        assert not at_once(row, first + second)
+        # It waited until one of the processes had nothing else to do.
+        (_, begun, _), *_ = row
+        assert begun > min(max(end for *_, end in each) for each in (first, second))
+
+
+def at_once(some, others):
+    """Pairs of what ran at the same time."""
+    return [(a, b) for a in some for b in others if a[1] < b[2] and b[1] < a[2]]
 
 
 def times(log):

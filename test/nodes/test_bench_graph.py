@@ -21,8 +21,6 @@ from jetson_perception.benchmark.graph.usage import command_of, exists, with_chi
 from jetson_perception.commands.main import main
 from jetson_perception.images.picture_files import write_picture
 
-pytestmark = pytest.mark.alone
-
 PEER = Path(__file__).parent / 'answering_node.py'
 QUICK = ['--seconds', '1', '--size', '320x240']
 
@@ -61,6 +59,7 @@ def bench(topics, picture, *options):
     return ['bench', '--ros', *topics, '--images', picture, *QUICK, *options]
 
 
+@pytest.mark.alone
 def test_our_node(peer, start, picture, tmp_path, capsys):
     process = node_process('yolo_node', peer.namespace, engines=['det'])
     process.parameters['det.model'] = str(detector(tmp_path / 'det.onnx', size_wh=(64, 64)))
@@ -90,6 +89,7 @@ def test_our_node(peer, start, picture, tmp_path, capsys):
     assert not [note for note in record['notes'] if 'other programs' not in note]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_compressed_images_where_those_are_taken(peer, start, picture, tmp_path):
     process = node_process(
@@ -106,6 +106,7 @@ def test_compressed_images_where_those_are_taken(peer, start, picture, tmp_path)
     assert record['rates'][0]['answered'] > 0
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_highest_rate_of_a_node_that_takes_its_time(peers_node, picture, tmp_path, capsys):
     """30 ms an image: 33 a second are the most; a busy machine takes longer."""
@@ -121,6 +122,7 @@ def test_highest_rate_of_a_node_that_takes_its_time(peers_node, picture, tmp_pat
     assert 'Highest rate with a loss of less than 5 %' in capsys.readouterr().out
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_another_camera_on_the_topic_is_told(peer, peers_node, picture, tmp_path):
     _, topics = peers_node()

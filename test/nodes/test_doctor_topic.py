@@ -18,8 +18,6 @@ from std_msgs.msg import String
 from jetson_perception.commands.main import main
 from jetson_perception.ros.measuring import camera_topic
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(autouse=True)
 def _wide_terminal(monkeypatch):

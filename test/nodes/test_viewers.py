@@ -31,8 +31,6 @@ from jetson_perception.palette import palette
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.tasks.results import Detections, Segmentation
 
-pytestmark = pytest.mark.alone
-
 SIZE_WH = (1280, 720)
 #: In pixels of a 640×640 input, center, width and height; and corners in those of the image.
 BOX = (200, 240, 200, 80, 0, 0.9)
@@ -156,6 +154,7 @@ def test_values_that_mean_nothing_are_refused(peer, run, name, value):
     assert not peer.set_parameter('seg_node', name, value).successful
 
 
+@pytest.mark.alone
 def test_stopped_viewers_change_nothing(peer, start, tmp_path):
     """Neither for results nor for other viewers; nor when the node is told to end."""
     model = str(color_segmentation(tmp_path / 'colors.onnx'))
@@ -228,6 +227,7 @@ class TestCamera:
         }
         assert found == dict.fromkeys(self.TOPICS, 'RELIABLE') | {topic: 'BEST_EFFORT'}
 
+    @pytest.mark.alone
     def test_a_stopped_viewer_does_not_slow_it(self, peer, start, tmp_path):
         parameters = noise(tmp_path)
         process = start(node_process('camera_node', peer.namespace, frame_rate=30.0, **parameters))

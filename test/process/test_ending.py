@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.alone
-
 HUNG_S = 30.0
 #: What an end may take at most: a limit that users are promised, on a machine that is busy.
 END_S = 3.0
@@ -90,6 +88,7 @@ class TestEndSignals:
         assert code == 70
         assert 'did not end within 0.2 s, so it ends by force: MainThread in hang' in said
 
+    @pytest.mark.alone
     def test_it_ends_in_time(self, start):
         process = start(SIGNALS + READY + 'os.read(os.pipe()[0], 1)')
         code, _, elapsed_s = interrupted(process)
@@ -127,6 +126,7 @@ class TestLeave:
         process = start(SIGNALS + "ending.leave(3)\nprint('ready')")
         assert process.wait(HUNG_S) == 0
 
+    @pytest.mark.alone
     def test_a_thread_that_is_stuck_does_not_keep_the_process(self, start):
         process = start(SIGNALS + STUCK_THREAD + READY + 'asked.wait()\nending.leave(3)')
         code, _, elapsed_s = interrupted(process)
