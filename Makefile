@@ -28,9 +28,9 @@ demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered p
 	@$(ready) && python -m jetson_perception.ros.demo --node yolo $(demo_options) $(ARGS)
 
 # ROS and other packages bring pytest plugins that break with a newer pytest; the tests need one.
-# It runs two files at a time, as tests of nodes mostly wait, and nothing beside a test that is
-# marked `alone`; ARGS='-n 0' runs one.
-pytest := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -p xdist -n 2 --dist loadfile --no-loadscope-reorder
+# It runs four files at a time, also on two processors, as tests of nodes mostly wait; beside a test
+# that is marked `alone` nothing; ARGS='-n 0' runs one.
+pytest := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -p xdist -n 4 --dist loadfile --no-loadscope-reorder
 
 test: lint ## Check the code, then run all but the slow tests: ARGS='-k yolo -x' goes to pytest
 	@$(ready) && $(pytest) -m 'not slow' $(ARGS)

@@ -30,6 +30,11 @@ for _name, _folder in (
     if importlib.util.find_spec(_name) is None:
         sys.path.insert(0, str(_folder))
 
+# Where the environment forbids it, as in many a container, each of hundreds of processes would
+# compile what it imports, and pytest all tests at each run.
+sys.dont_write_bytecode = False
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 NEEDS_ROS = ('ros', 'nodes')
 #: Folders whose files take longest, as their tests start processes.
