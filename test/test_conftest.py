@@ -45,6 +45,12 @@ def test_this_process_has_one(conftest):
     assert int(os.environ['ROS_DOMAIN_ID']) in conftest.DOMAIN_IDS
 
 
+def test_what_is_compiled_is_kept_whatever_the_environment_says():
+    program = 'import sys; print(sys.dont_write_bytecode)'
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, check=True)
+    assert (sys.dont_write_bytecode, done.stdout) == (False, b'False\n')
+
+
 def collected(*options):
     """Tests that pytest would run, by their ids."""
     done = subprocess.run(
