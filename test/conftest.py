@@ -108,8 +108,8 @@ def put_in_turn(items: list[pytest.Item]) -> None:
     beside = {item.path for item in items if not is_alone(item)}
 
     def turn(item: pytest.Item) -> tuple[bool, bool, int]:
-        parts = item.path.parts
-        takes = next((i for i, name in enumerate(LONG) if name in parts), len(LONG))
+        folders = item.nodeid.partition('::')[0].split('/')[:-1]
+        takes = next((i for i, name in enumerate(LONG) if name in folders), len(LONG))
         return item.path in alone, item.path not in beside, takes
 
     items.sort(key=turn)  # tests of one file stay as they are
