@@ -55,6 +55,13 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     sys.exit()
 
 
+def run_perception_node_module(module: str) -> NoReturn:
+    """The same for a node with engines: a GPU is made ready meanwhile, if it seems to want one."""
+    from jetson_perception.process import gpu_ahead
+
+    run_node_module(module, lambda: gpu_ahead.begin(sys.argv, os.environ, sys.path))
+
+
 def run_command_module(module: str) -> NoReturn:
     """Import the module of a command, call its `main` and exit with what it returns.
 
