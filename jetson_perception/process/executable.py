@@ -32,6 +32,9 @@ _SPINNING = {
     'OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER': '0',
 }
 
+#: Called before the process ends by a signal while it still imports.
+_before_end: list[Callable[[], object]] = []
+
 
 def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
     """Import the module of a node and call its `main`, which handles signals by itself.
@@ -56,10 +59,19 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
 
 
 def run_perception_node_module(module: str) -> NoReturn:
-    """The same for a node with engines: a GPU is made ready meanwhile, if it seems to want one."""
+    """The same for a node with engines, which begins what takes long before it imports the node.
+
+    A GPU is made ready in threads, if the node seems to want one, and DDS discovers cameras.
+    """
     from jetson_perception.process import gpu_ahead
 
-    run_node_module(module, lambda: gpu_ahead.begin(sys.argv, os.environ, sys.path))
+    def begin() -> None:
+        gpu_ahead.begin(sys.argv, os.environ, sys.path)
+        early = _imported('jetson_perception.ros.beginning').EARLY
+        _before_end.append(early.end)
+        early.begin()
+
+    run_node_module(module, begin)
 
 
 def run_command_module(module: str) -> NoReturn:
@@ -120,7 +132,12 @@ def _have_threads_sleep() -> None:
 
 
 def _end_quietly_on(*numbers: int, code: int) -> None:
+    def end(*_: object) -> None:
+        for leave in _before_end:
+            leave()
+        os._exit(code)
+
     for number in numbers:
-        signal.signal(number, lambda *_: os._exit(code))
+        signal.signal(number, end)
     # The scripts' first line blocks signals until they are handled: see CMakeLists.txt.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
