@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 
 def pip_install(*packages: str) -> str:
     """The command, which keeps NumPy 1 where that is installed.
@@ -17,6 +15,8 @@ def pip_install(*packages: str) -> str:
 
 def _numpy_version() -> str:
     """What is installed; '1.' where nobody knows, as with a NumPy that says nothing to pip."""
+    from importlib.metadata import PackageNotFoundError, version  # 10 ms, for who lacks something
+
     try:
         return version('numpy')
     except PackageNotFoundError:

@@ -210,7 +210,7 @@ def receive() -> None:
     import rclpy
 
     from jetson_perception.dds import transports
-    from jetson_perception.ros.run import SEGMENT_BYTES
+    from jetson_perception.ros.beginning import SEGMENT_BYTES
     from jetson_perception.ros.viewing.node_thread import NodeThread
     from jetson_perception.ros.viewing.picture_subscription import PictureSubscription
 

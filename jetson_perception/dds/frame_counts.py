@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import quantiles
 from typing import NamedTuple
 
 #: Losses that are worth a word: fewer frames, or a smaller share, are lost on a busy machine.
@@ -154,6 +153,8 @@ class StampedFrames:
         """The period of frames between which nothing is missing; 0 while it is not known."""
         if len(self._periods_ns) < _LEAST_PERIODS:
             return 0.0
+        from statistics import quantiles  # late, as it brings all kinds of numbers
+
         return quantiles(self._periods_ns, n=5)[0]
 
 

@@ -8,7 +8,6 @@ finds a font.
 from __future__ import annotations
 
 import logging
-import subprocess
 import threading
 import unicodedata
 from functools import lru_cache
@@ -107,6 +106,8 @@ def _glyph(file: FontFile, letter: str) -> tuple[bytes, tuple[int, int]]:
 
 def _ask_fontconfig(letters: frozenset[str]) -> FontFile | None:
     """The installed font that fits best, which may lack some letters."""
+    import subprocess
+
     global _is_asked
     wanted = ' '.join(f'{ord(letter):x}' for letter in sorted(letters))
     command = ['fc-match', '-f', '%{file}\n%{index}', f'sans-serif:charset={wanted}']

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from jetson_perception.errors import ImageError
 from jetson_perception.images.jpeg_segments import (
@@ -93,6 +92,8 @@ def check_structure(data: bytes) -> None:
 
 def can_watch(pixels: int) -> bool:
     """Whether Pillow takes a picture of so many pixels without a warning of a bomb."""
+    from PIL import Image
+
     return Image.MAX_IMAGE_PIXELS is None or pixels <= Image.MAX_IMAGE_PIXELS
 
 
@@ -134,6 +135,8 @@ def decode_watched(data: bytes) -> NDArray[np.uint8]:
 
 
 def _load(file: io.BytesIO) -> NDArray[np.uint8]:
+    from PIL import Image  # late, as it takes 10 ms
+
     try:
         with Image.open(file, formats=('JPEG',)) as picture:
             return np.asarray(picture)

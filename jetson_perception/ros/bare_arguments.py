@@ -17,7 +17,7 @@ from jetson_perception.resources import config_path
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-_HELP = ('-h', '--help')
+HELP = frozenset({'-h', '--help'})
 _ROS_OPTIONS = ('-p', '--param', '-r', '--remap', '--params-file', '--log-level')
 
 _USAGE = """\
@@ -63,7 +63,7 @@ def require_ros_arguments(arguments: Sequence[str] | None, does: str) -> None:
     if not bare:
         return
     executable = Path(given[0]).stem
-    if set(bare) & set(_HELP):
+    if set(bare) & HELP:
         sys.stdout.write(f'{_usage(executable, does)}\n')
         raise SystemExit(0)
     parameters = _parameters(executable)

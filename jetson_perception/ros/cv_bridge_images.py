@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import subprocess
 import sys
 import threading
 from types import SimpleNamespace
@@ -126,6 +125,8 @@ def refusal(encoding: str, problem: str) -> ImageError:
 
 def _trial() -> str:
     """Why cv_bridge must not be imported here; empty when it works in another process."""
+    import subprocess
+
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     try:
         tried = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.ros.camera_depth import CameraDepth
 from jetson_perception.ros.depth_parameters import DepthParams
 from jetson_perception.ros.depth_report import DepthReport
 from jetson_perception.ros.depth_topics import depth_topics
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from jetson_perception.models.task import ResultTopic
     from jetson_perception.pipeline import Frame
     from jetson_perception.pipeline.activity import Activity
+    from jetson_perception.ros.camera_depth import CameraDepth
     from jetson_perception.ros.managed_node import ManagedNode
     from jetson_perception.ros.node_input import NodeInput
 
@@ -62,7 +62,12 @@ class NodeDepth:
         params = self._params.value
         places = inputs.places()
         topics = depth_topics(self._node, params, [each.topic for each in places])
-        if topics and params.target_frame:
+        if not topics:
+            self._cameras = []
+            return
+        from jetson_perception.ros.camera_depth import CameraDepth  # most nodes have no depth
+
+        if params.target_frame:
             self._target = TargetFrame(self._node, params.target_frame)
         self._cameras = [
             CameraDepth(

@@ -15,8 +15,6 @@ from jetson_perception.ros.camera_topics import CameraTopic, camera_topics
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.picture_parameters import JpegParams
 from jetson_perception.ros.source_cameras import SourceCamera, of_camera, source_cameras
-from jetson_perception.ros.source_input import SourceInput
-from jetson_perception.ros.source_reader import SourceReader
 from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from jetson_perception.ros.camera_publisher import FrameHandler
     from jetson_perception.ros.frame_input import FrameInput
     from jetson_perception.ros.managed_node import ManagedNode
+    from jetson_perception.ros.source_reader import SourceReader
 
     OnError = Callable[[PerceptionError], None]
 
@@ -145,7 +144,7 @@ class NodeInput:
         make = partial(
             self._reader, _CAMERA, lambda: self._source_params.value, self._node.fail_soon
         )
-        return SourceInput(self._node, make, every_frame=self.every_frame)
+        return self._source_input(make)
 
     def _camera(self, camera: SourceCamera, on_error: OnError) -> FrameInput:
         make = partial(
@@ -154,8 +153,14 @@ class NodeInput:
             lambda: of_camera(self._source_params.value, camera),
             partial(self._give_up, camera),
         )
-        label = f' {camera.namespace}'
-        return SourceInput(self._node, make, every_frame=self.every_frame, label=label)
+        return self._source_input(make, label=f' {camera.namespace}')
+
+    def _source_input(
+        self, make: Callable[[FrameHandler], SourceReader], **options: Any
+    ) -> FrameInput:
+        from jetson_perception.ros.source_input import SourceInput  # most nodes have a topic
+
+        return SourceInput(self._node, make, every_frame=self.every_frame, **options)
 
     def _reader(
         self,
@@ -164,6 +169,8 @@ class NodeInput:
         on_failure: OnError,
         handler: FrameHandler,
     ) -> SourceReader:
+        from jetson_perception.ros.source_reader import SourceReader
+
         return SourceReader(
             self._node,
             namespace,

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import LoggingSeverity
-from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.dds import transports
-from jetson_perception.printable import printable_line, printable_lines
+from jetson_perception.printable import printable_lines
 from jetson_perception.process import ending
 from jetson_perception.process.start_times import START_TIMES
-from jetson_perception.ros.arguments import require_utf8
-from jetson_perception.ros.bare_arguments import require_ros_arguments
+from jetson_perception.ros.beginning import EARLY, SEGMENT_BYTES, begin, require_arguments
 from jetson_perception.ros.lifecycle_bond import bond_with_manager
-from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.lifecycle_bond import LifecycleBond
     from jetson_perception.ros.managed_node import ManagedNode
-
-
-SEGMENT_BYTES = 16 * transports.MEBIBYTE
-"""Shared memory for what a node of ours sends: pictures of a camera's size, and small messages."""
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -83,7 +76,7 @@ def run_node(
     segment_bytes : int
         Shared memory for what the node sends, where there is enough.
     """
-    START_TIMES.done('Python and imports')
+    START_TIMES.done('imports' if EARLY.taken else 'Python and imports')
     spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
@@ -95,25 +88,17 @@ def run_node(
         if node is not None:
             node.end_soon()
 
-    require_utf8(args)
-    require_ros_arguments(args, (make.__doc__ or '').partition('\n')[0])
-    require_log_folder()
+    if EARLY.taken is None:
+        require_arguments(args, (make.__doc__ or '').partition('\n')[0])
     signals = ending.EndSignals(END_SIGNALS, end)
-    taken = transports.take(segment_bytes)
-    # rclpy's own handlers take the context down at once: then results under way cannot be
-    # published, nor a service call be answered, and each says so with a traceback.
-    try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
-        said = printable_line(' '.join(str(error).split()), 600)
-        raise SystemExit(
-            f'ROS refuses the command line or its params file: {said}. Values are YAML, in which '
-            'texts with = or : need quotes: -p "sources:=[\'front=csi://0\']"'
-        ) from None
-    START_TIMES.done('ROS')
+    taken = EARLY.taken
+    if taken is None:
+        taken = begin(args, segment_bytes)
+        START_TIMES.done('ROS')
     quiet_opencv()
     try:
         node = make()
+        EARLY.node_is_made()
         transports.forget_profile()
         bond = bond_with_manager(node)
         log_library_to(node)
@@ -121,12 +106,14 @@ def run_node(
         logging.getLogger('jetson_perception').info('transports: %s', taken.description)
         if not spinner.stopped:
             node.bring_up(sys.argv if args is None else args)
+        EARLY.close()  # of what the node has no use for
         spinner.spin(node)
     except ExternalShutdownException:
         pass
     finally:
         transports.forget_profile()  # also of a node that could not be made
         try:
+            EARLY.close()
             if bond is not None:
                 bond.close()
             if node is not None:

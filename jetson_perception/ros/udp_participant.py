@@ -6,26 +6,24 @@ and through shared memory from another, a process needs a participant for each.
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.waitable import NumberOfEntities, Waitable
 
 from jetson_perception.dds import transports
 from jetson_perception.ros.arrivals import call_back
+from jetson_perception.ros.beginning import EARLY, environment, udp_context
 from jetson_perception.ros.endpoint_names import images_node_name
 from jetson_perception.ros.inner_subscription import InnerSubscription
 from jetson_perception.ros.quiet_events import NO_WARNINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
+    from rclpy.context import Context
     from rclpy.qos import QoSProfile
 
 
@@ -69,34 +67,23 @@ class UdpParticipant:
             rclpy.try_shutdown(context=context)  # a signal may have done so
 
     def _open(self) -> None:
-        context = Context()
-        domain = self._node.context.get_domain_id()
         # rmw_fastrtps makes the participant with the first node, not with the context.
-        with _environment(transports.udp_alone()):
-            rclpy.init(
-                args=['--ros-args', '--enclave', _enclave(self._node)],
-                context=context,
-                domain_id=domain,
-                signal_handler_options=SignalHandlerOptions.NO,
-            )
-            self._context = context
+        with environment(transports.udp_alone()):
+            early = EARLY.take_udp()
+            if early is None:
+                self._context = udp_context(self._node)
+            else:
+                self._context, placeholder = early
             self._hidden = Node(
                 images_node_name(self._node.get_name()),
-                context=context,
+                context=self._context,
                 namespace=self._node.get_namespace(),
                 use_global_arguments=False,
                 enable_rosout=False,
                 start_parameter_services=False,
             )
-
-
-def _enclave(node: Node) -> str:
-    """The enclave whose keys a node's participant has, where ROS's security is on; else '/'."""
-    own = (node.get_name(), node.get_namespace())
-    for *name, enclave in node.get_node_names_and_namespaces_with_enclaves():
-        if tuple(name) == own:
-            return str(enclave)
-    return '/'
+            if early is not None:
+                placeholder.destroy_node()
 
 
 class UdpSubscription(InnerSubscription, Waitable):
@@ -154,18 +141,3 @@ class UdpSubscription(InnerSubscription, Waitable):
         if taken_data is None:
             return
         call_back(self._inner, *taken_data)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -30,8 +30,8 @@ def test_of_each_engine_and_of_the_camera(peer, start, tmp_path):
             rf'\[INFO\].*: {name}: first image 640×480 bgr8, first result after \d+ ms$', line
         )
     (line,) = log_lines(yolo, 'first answer after')
-    parts = 'Python and imports|ROS|making the node|inputs|models|first runs|waiting for an image|'
-    parts += 'the first image'
+    parts = 'Python and rclpy|ROS|imports|making the node|inputs|models|first runs|'
+    parts += 'waiting for an image|the first image'
     assert re.search(
         r'after \d+\.\d\d s: '
         + ', '.join(rf'{part} \d+\.\d\d' for part in parts.split('|'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from jetson_perception.files.foreign_files import absolute_foreign_path, read_fo
 from jetson_perception.files.native_paths import native_path
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import listed, printable, printable_line, quoted
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -201,6 +203,22 @@ class OnnxRuntimeEngine:
         self._session = None
 
 
+def imported_runtime() -> Any:
+    """The module onnxruntime; its first import is a part of the start.
+
+    Raises
+    ------
+    ImportError
+        When it is missing, or something that it needs.
+    """
+    if 'onnxruntime' not in sys.modules:
+        with START_TIMES.span('importing ONNX Runtime'):
+            import onnxruntime
+    import onnxruntime  # another thread may still be at it
+
+    return onnxruntime
+
+
 def available_cores() -> int:
     """How many cores this process may run on."""
     if hasattr(os, 'sched_getaffinity'):
@@ -262,7 +280,7 @@ def named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, in
 def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | None = None) -> Any:
     """A session; if the input's dimensions are given, one that only infers output sizes."""
     try:
-        import onnxruntime
+        onnxruntime = imported_runtime()
     except ImportError as err:
         raise ModelError(
             f'ONNX Runtime cannot be imported ({err}); {pip_install("onnxruntime")}'

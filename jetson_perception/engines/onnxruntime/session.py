@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.engines.onnxruntime.cpu import runtime_text
+from jetson_perception.engines.onnxruntime.cpu import imported_runtime, runtime_text
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
@@ -32,7 +32,7 @@ _NO_GRAPH_ID = '-1'
 def provider_problem() -> str:
     """Why this ONNX Runtime cannot use CUDA; empty when it seems that it can."""
     try:
-        import onnxruntime
+        onnxruntime = imported_runtime()
     except ImportError as err:
         return f'ONNX Runtime cannot be imported ({err}); {pip_install("onnxruntime-gpu")}'
     if _PROVIDER not in onnxruntime.get_available_providers():

@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 from jetson_perception.dds import transports
 from jetson_perception.errors import PerceptionError
+from jetson_perception.ros.beginning import SEGMENT_BYTES
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.measuring.camera_topic import measure_topic
-from jetson_perception.ros.run import SEGMENT_BYTES
 
 
 def main() -> None:

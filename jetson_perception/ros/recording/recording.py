@@ -12,10 +12,11 @@ from jetson_perception.dds import transports
 from jetson_perception.printable import counted, printable
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
+from jetson_perception.ros.beginning import SEGMENT_BYTES
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.recording.bag import Bag
 from jetson_perception.ros.recording.recorder import Recorder
-from jetson_perception.ros.run import END_SIGNALS, SEGMENT_BYTES, log_library_to
+from jetson_perception.ros.run import END_SIGNALS, log_library_to
 from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:

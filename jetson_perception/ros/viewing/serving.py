@@ -16,8 +16,9 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
+from jetson_perception.ros.beginning import SEGMENT_BYTES
 from jetson_perception.ros.log_folder import require_log_folder
-from jetson_perception.ros.run import END_SIGNALS, SEGMENT_BYTES, log_library_to
+from jetson_perception.ros.run import END_SIGNALS, log_library_to
 from jetson_perception.ros.viewing.live_robot import LiveRobot
 from jetson_perception.ros.viewing.node_thread import NodeThread
 from jetson_perception.view.access import Access
