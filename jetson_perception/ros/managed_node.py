@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import printable, printable_line
+from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
@@ -295,6 +296,8 @@ class ManagedNode(LifecycleNode):
             return
         if isinstance(error, PerceptionError):
             self.problem = str(error)
+        elif is_out_of_memory(error):
+            self.problem = why_out_of_memory()
         else:
             log.error('unexpected error', exc_info=error)
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
