@@ -29,6 +29,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _KIB = 1 << 10
+#: A limit of a process, what counts against it, and the option of `ulimit`.
+_LIMITS = (('Max data size', 'VmData', '-d'), ('Max address space', 'VmSize', '-v'))
 #: Folder of a hierarchy, the names of its limit and usage, and those of what it can drop at once.
 _VERSION_2 = ('memory.max', 'memory.current', 'inactive_file')
 _VERSION_1 = ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')
@@ -36,7 +38,7 @@ _VERSION_1 = ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Memory of whoever has the least left: the machine, or a control group of this process.
+    """Memory of whoever has the least left: the machine, this process, or a control group of it.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class Memory:
     available_bytes : int
         What can still be taken, swap of the machine included.
     owner : str
-        'this machine', or 'the control group /…', for people.
+        'this machine', 'this process (ulimit -d)' or 'the control group /…', for people.
     """
 
     total_bytes: int
@@ -58,7 +60,7 @@ class Memory:
 
 
 def memory_bytes(root: str | Path = '/') -> int:
-    """Memory that this process may use: the machine's, or a control group's if that is less."""
+    """Memory that this process may use: the machine's, or what a limit allows if that is less."""
     return min((each.total_bytes for each in _all(Path(root))), default=_of_sysconf())
 
 
@@ -91,6 +93,7 @@ def _all(root: Path) -> Iterator[Memory]:
     machine = _of_machine(root)
     if machine is not None:
         yield machine
+    yield from _of_process(root)
     for line in _text(root / 'proc/self/cgroup').splitlines():
         _, _, rest = line.partition(':')
         controllers, _, path = rest.partition(':')
@@ -111,6 +114,17 @@ def _of_machine(root: Path) -> Memory | None:
         return None
     available = sizes.get('MemAvailable', sizes.get('MemFree', 0))
     return Memory(sizes['MemTotal'], available + sizes.get('SwapFree', 0))
+
+
+def _of_process(root: Path) -> Iterator[Memory]:
+    """What the limits of this process leave it, as `ulimit` sets them."""
+    limits, status = _text(root / 'proc/self/limits'), _text(root / 'proc/self/status')
+    for limit, usage, option in _LIMITS:
+        most = re.search(rf'^{limit} +(\d+) ', limits, re.MULTILINE)
+        used = re.search(rf'^{usage}:\s+(\d+) kB', status, re.MULTILINE)
+        if most and used:
+            total = int(most[1])
+            yield Memory(total, total - int(used[1]) * _KIB, f'this process (ulimit {option})')
 
 
 def _of_groups(hierarchy: Path, path: str, names: tuple[str, str, str]) -> Iterator[Memory]:

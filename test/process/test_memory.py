@@ -108,6 +108,27 @@ def test_a_group_may_have_more_than_the_machine(machine):
     assert memory_left(root).owner == 'this machine'
 
 
+LIMITS = 'Limit                     Soft Limit           Hard Limit           Units     \n'
+
+
+@pytest.mark.parametrize(
+    ('limit', 'left'),
+    [
+        ('Max data size             1000000000 unlimited            bytes', 'ulimit -d'),
+        ('Max address space         1000000000 unlimited            bytes', 'ulimit -v'),
+        ('Max data size             unlimited  unlimited            bytes', ''),
+    ],
+)
+def test_a_process_with_a_limit(machine, limit, left):
+    status = 'Name:\tx\nVmSize:\t  900000 kB\nVmData:\t  900000 kB\n'
+    root = machine(**{'proc/self/limits': LIMITS + limit + '\n', 'proc/self/status': status})
+    found = memory_left(root)
+    if left:
+        assert found == Memory(10**9, 10**9 - 900000 * 1024, f'this process ({left})')
+    else:
+        assert found.owner == 'this machine'
+
+
 def test_more_was_taken_than_is_allowed():
     assert str(Memory(10**9, -5)) == '0 of 1000 MB are available to this machine'
 
