@@ -70,8 +70,8 @@ def how_to_get_demos(what: str) -> str:
     """What to say where rendered scenes, or models that know them, are not installed."""
     return (
         f'{what} come with jetson-perception-scenes, which is not installed here; install it '
-        '(pip install ./scenes in a checkout), or build the ROS package without '
-        '-DWITH_SCENES=OFF'
+        "(the wheel of this version's release, or pip install ./scenes in a checkout), or build "
+        'the ROS package in a checkout, without -DWITH_SCENES=OFF'
     )
 
 

@@ -62,7 +62,11 @@ NEEDS = {
         r'python tools/check_gpu.py .*',
         r'pytest test/cuda/test_kernels_on_gpu.py .*',
     ],
-    'a Jetson': [r'sudo (nvpmodel|jetson_clocks).*', r'export PATH=/usr/local/cuda/bin:\$PATH'],
+    'a Jetson': [
+        r'sudo (nvpmodel|jetson_clocks).*',
+        r'jetson-perception selftest .*',
+        r'export PATH=/usr/local/cuda/bin:\$PATH',
+    ],
     'a camera, or nodes, that run; tested in test/nodes': [
         r'jetson-perception (doctor --topic|trace|bench --ros) .*',
         r'ros2 run jetson_perception (view|record).*',
@@ -98,6 +102,7 @@ NEEDS = {
         r'make (demo|demo-yolo|setup|test)( .*)?',  # test/nodes/test_demo.py, and CI itself
         r'(chrt -r 1 )?python (tools/|scenes/training/|- models/).*',
         r"sudo bash -c 'source tools/env.sh && python tools/measure_transport.py.*'",
+        r"sudo bash -c 'source tools/env.sh && python tools/measure_small_board.py.*'",
         r'models=.*',
         r'export MALLOC_.*',
         r"pytest test/cuda -k 'kernel or emulator'",

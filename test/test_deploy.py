@@ -13,6 +13,7 @@ import yaml
 from jetson_perception import bringup
 
 DEPLOY = Path(__file__).resolve().parent.parent / 'deploy'
+DOCKERFILES = sorted((DEPLOY / 'docker').glob('Dockerfile*'))
 UNIT = (DEPLOY / 'systemd' / 'jetson-perception@.service').read_text('utf-8')
 ENVIRONMENT = dict(
     line.split('=', 1)
@@ -55,7 +56,7 @@ def test_parameters_of_the_example_exist():
 
 def test_compose_files_name_files_and_arguments_that_exist():
     folder = DEPLOY / 'docker'
-    for name in ('compose.yaml', 'compose.nvidia.yaml'):
+    for name in ('compose.yaml', 'compose.nvidia.yaml', 'compose.jetson.yaml'):
         service = yaml.safe_load((folder / name).read_text('utf-8'))['services']['yolo']
         assert (DEPLOY.parent / service['build']['dockerfile']).is_file()
         words = service.get('command', [])[4:]
@@ -65,8 +66,22 @@ def test_compose_files_name_files_and_arguments_that_exist():
     assert (folder / '../systemd/yolo.yaml').resolve().is_file()
 
 
-@pytest.mark.parametrize('name', ['Dockerfile', 'Dockerfile.nvidia'])
-def test_dockerfiles_copy_what_exists(name):
-    text = (DEPLOY / 'docker' / name).read_text('utf-8')
+def test_arguments_of_a_jetson_are_those_of_the_dockerfile():
+    text = (DEPLOY / 'docker/compose.jetson.yaml').read_text('utf-8')
+    build = yaml.safe_load(text)['services']['yolo']['build']
+    dockerfile = (DEPLOY.parent / build['dockerfile']).read_text('utf-8')
+    assert set(build['args']) <= set(re.findall(r'^ARG (\w+)', dockerfile, re.MULTILINE))
+
+
+@pytest.mark.skipif(shutil.which('hadolint') is None, reason='hadolint is not installed')
+@pytest.mark.parametrize('path', DOCKERFILES, ids=lambda path: path.name)
+def test_hadolint_finds_no_fault(path):
+    done = subprocess.run(['hadolint', str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize('path', DOCKERFILES, ids=lambda path: path.name)
+def test_dockerfiles_copy_what_exists(path):
+    text = path.read_text('utf-8')
     for source in re.findall(r'^COPY (\S+) ', text, re.MULTILINE):
         assert (DEPLOY.parent / source).exists()

@@ -43,10 +43,39 @@ def test_it_builds_the_site():
     assert scripts(job).split() == ['make', 'docs']
 
 
+def test_a_tag_is_released_as_people_do_it():
+    """By tools that exist, and only a draft, once all of them are content."""
+    release = jobs('release')
+    for job in ('files', 'keys'):
+        tools = re.findall(r'python (tools/\S+)', scripts(release[job]))
+        assert tools
+        assert all((ROOT / tool).is_file() for tool in tools)
+    assert set(release['draft']['needs']) == {'files', 'keys'}
+    assert release['draft']['if'] == "github.ref_type == 'tag'"
+    assert '--draft' in scripts(release['draft'])
+
+
 def test_ruff_is_the_same_everywhere():
     hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())['repos']
-    revisions = {repo['repo'].rpartition('/')[2]: repo['rev'] for repo in hooks}
+    revisions = {repo['repo'].rpartition('/')[2]: repo.get('rev') for repo in hooks}
     pinned = re.search(
         r'^ruff==(\S+)$', (ROOT / 'tools/requirements-test.txt').read_text(), re.MULTILINE
     )
     assert revisions['ruff-pre-commit'] == f'v{pinned[1]}'
+
+
+def test_the_issue_form_takes_the_report_of_selftest():
+    """Its command exists, and GitHub takes the form: ids are unique, every part has a label."""
+    form = yaml.safe_load((ROOT / '.github/ISSUE_TEMPLATE/selftest.yaml').read_text('utf-8'))
+    assert {'name', 'description', 'body'} <= set(form)
+    inputs = [each for each in form['body'] if each['type'] != 'markdown']
+    assert len({each['id'] for each in inputs}) == len(inputs) == 5
+    assert all(each['attributes']['label'] for each in inputs)
+    told = form['body'][0]['attributes']['value']
+    (command,) = re.findall(r'^    (jetson-perception selftest.*)$', told, re.MULTILINE)
+    options = {*re.findall(r'--\w+', command), *re.findall(r'`(--\w+)', told)}
+    help_text = (ROOT / 'docs/commands.md').read_text('utf-8')
+    section = help_text.partition('selftest')[2]
+    assert all(option in section for option in options)
+    for path in re.findall(r'`(docs/\S+?)`', told):
+        assert (ROOT / path).is_file()

@@ -8,6 +8,7 @@ from pathlib import Path
 PROC = Path('/proc')
 
 _MOST_BYTES = 1 << 20
+_PART = 1 << 16
 #: A process with a GPU and models has thousands of mappings, at some 100 bytes a line.
 _MOST_MAPS_BYTES = 64 << 20
 #: '7f10a0000000-7f10a0200000 rw-s 00000000 00:1b 2242738   /dev/shm/fastrtps_0123456789abcdef'
@@ -18,7 +19,13 @@ def read(path: Path, most_bytes: int = _MOST_BYTES) -> str:
     """The beginning of a file; '' where it is gone, or another user's."""
     try:
         with open(path, encoding='utf-8', errors='replace') as file:
-            return file.read(most_bytes)
+            # Python takes memory for all that it is asked for, before it reads.
+            parts: list[str] = []
+            left = most_bytes
+            while part := file.read(min(left, _PART)):
+                parts.append(part)
+                left -= len(part)
+            return ''.join(parts)
     except OSError:
         return ''
 

@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import printable, printable_line
+from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
@@ -293,11 +294,7 @@ class ManagedNode(LifecycleNode):
             self.problem = 'the process is ending'
             self.get_logger().info(f'not {what}: {self.problem}')
             return
-        if isinstance(error, PerceptionError):
-            self.problem = str(error)
-        else:
-            log.error('unexpected error', exc_info=error)
-            self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
+        self.problem = _in_words(error)
         if what == 'configured':
             self.problem = self._given.beside_problems(self.problem, error)
         self.get_logger().error(
@@ -368,3 +365,13 @@ def _way_back(name: str, what: str, given: GivenParameters, error: Exception) ->
     elif what != 'active any more':
         return f'The node goes back to unconfigured{given.new_start(error)}'
     return f'Once {mended}: {retry}{given.new_start(error)}'
+
+
+def _in_words(error: Exception) -> str:
+    """What an error means; one that nobody expects is logged with its traceback."""
+    if isinstance(error, PerceptionError):
+        return str(error)
+    if is_out_of_memory(error):
+        return why_out_of_memory()
+    log.error('unexpected error', exc_info=error)
+    return f'unexpected {type(error).__name__}: {printable(error)}'

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
@@ -16,36 +14,44 @@ from jetson_perception.files.foreign_data import Limits, parse_json
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.files.output_files import write_output
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
+from jetson_perception.selftest.private_data import without_private_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from jetson_perception.doctor import Finding
     from jetson_perception.selftest.claims import Result
 
 _JSON_BEGINS = '----- JSON -----'
+_PRIVACY = (
+    'Names of users and hosts, addresses, and paths below home are left out; read it before you '
+    'send it.'
+)
 _LIMITS = Limits(size_bytes=64 << 20)
 
 
 def write_report(
     path: Path, findings: Sequence[Finding], results: Sequence[Result], version: str
 ) -> None:
-    """Write the report; in it, paths under the user's home begin with ~.
+    """Write the report, without what tells who it is of; see `private_data`.
 
     Raises
     ------
     ParameterError
         When the file cannot be written.
     """
-    record = {
-        'version': version,
-        'python': platform.python_version(),
-        'time': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        'findings': [asdict(finding) for finding in findings],
-        'results': [asdict(result) for result in results],
-    }
+    record = without_private_data(
+        {
+            'version': version,
+            'python': platform.python_version(),
+            'time': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+            'findings': [asdict(finding) for finding in findings],
+            'results': [asdict(result) for result in results],
+        }
+    )
     text = '\n'.join([*_lines(record), _JSON_BEGINS, json.dumps(record, indent=1)])
-    write_output(path, _without_home(text) + '\n', parameter='report', durable=True)
+    write_output(path, text + '\n', parameter='report', durable=True)
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -67,7 +73,7 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def _lines(record: dict[str, Any]) -> list[str]:
-    lines = [f'jetson_perception {record["version"]} selftest, {record["time"]}', '']
+    lines = [f'jetson_perception {record["version"]} selftest, {record["time"]}', _PRIVACY, '']
     for each in record['findings']:
         lines.append(f'{each["verdict"]:8} {each["name"]}: {each["found"]}')
     for claim, text in CLAIMS.items():
@@ -80,8 +86,3 @@ def _lines(record: dict[str, Any]) -> list[str]:
                 if result['outcome'] == FAIL and result['log']:
                     lines += [f'           | {line}' for line in result['log'].splitlines()]
     return [*lines, '']
-
-
-def _without_home(text: str) -> str:
-    home = str(Path.home())
-    return re.sub(rf'{re.escape(home)}(?=/)', '~', text) if len(home) > 1 else text

@@ -1,6 +1,7 @@
 """Files of the kernel, read up to a limit, and what of a process is mapped."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,18 @@ def maps(tmp_path):
 def test_what_cannot_be_read_is_empty(tmp_path):
     assert read(tmp_path / 'absent') == read(tmp_path) == ''
     assert mapped_files(77, tmp_path) == set()
+
+
+def test_a_large_limit_takes_no_memory(tmp_path):
+    """Python's own read takes as much as it is asked for."""
+    (tmp_path / 'file').write_text('ab' * (1 << 16))
+    tracemalloc.start()
+    try:
+        assert len(read(tmp_path / 'file', 1 << 30)) == 1 << 17
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_no_more_than_the_limit(tmp_path):

@@ -1,19 +1,22 @@
+import re
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_models import color_segmentation, detector
 
+from jetson_perception.engines import tensor_memory
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.tensor_memory import (
     LARGEST_SHARE,
     check_tensor_memory,
-    memory_bytes,
     tensor_bytes,
 )
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.models import open_model
+from jetson_perception.process.memory import Memory, memory_bytes
 
 
 def enlarging_model(path, factor, *, size='open', channels=150):
@@ -50,10 +53,36 @@ def test_bytes_of_tensors():
     assert tensor_bytes([spec(1, 3, -1, -1, dtype=np.float16), spec(7, dtype=np.uint8)]) == 13
 
 
-def test_memory_is_the_machines_or_less():
-    with open('/proc/meminfo') as file:
-        total = int(file.readline().split()[1]) * 1024
-    assert 64 << 20 < memory_bytes() <= total
+class TestRoom:
+    """A model that cannot be loaded is refused before Linux ends the process for it."""
+
+    @pytest.fixture
+    def left(self, monkeypatch):
+        def have(available_bytes):
+            memory = Memory(10**9, available_bytes, 'the control group /yolo')
+            monkeypatch.setattr(tensor_memory, 'memory_left', lambda: memory)
+
+        return have
+
+    def test_there_is_none(self, tmp_path, left):
+        path = color_segmentation(tmp_path / 'colors.onnx')
+        left(2 * path.stat().st_size - 1)
+        with pytest.raises(ModelError) as caught:
+            OnnxRuntimeEngine(path)
+        assert re.fullmatch(
+            r'.*/colors\.onnx has 0 MB, so that loading it takes 0 MB or more, and 0 of 1000 MB '
+            r'are available to the control group /yolo; run fewer or smaller models, .*',
+            str(caught.value),
+        )
+
+    def test_there_is_just_enough(self, tmp_path, left):
+        path = color_segmentation(tmp_path / 'colors.onnx')
+        left(2 * path.stat().st_size)
+        OnnxRuntimeEngine(path).close()
+
+    def test_nobody_knows(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tensor_memory, 'memory_left', lambda: None)
+        OnnxRuntimeEngine(color_segmentation(tmp_path / 'colors.onnx')).close()
 
 
 def test_limit_names_the_largest():

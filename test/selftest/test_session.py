@@ -226,7 +226,7 @@ class TestReport:
         write_report(path, findings, results, '1.2.3')
         text = path.read_text()
         assert 'someone' not in text
-        assert 'Orin, ~/venv/bin/python' in text
+        assert 'Orin, ~/…/bin/python' in text
         assert '  FAIL     oranges, tensorrt, fp16: drift\n           | line 1\n' in text
         record = read_report(path)
         assert record['version'] == '1.2.3'

@@ -24,12 +24,13 @@ from jetson_perception.engines.image_input import (
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import check_external_files
 from jetson_perception.engines.size_inputs import image_and_others, size_values
-from jetson_perception.engines.tensor_memory import check_tensor_memory
+from jetson_perception.engines.tensor_memory import check_room_for, check_tensor_memory
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_files import absolute_foreign_path, read_foreign_head
 from jetson_perception.files.native_paths import native_path
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import listed, printable, printable_line, quoted
+from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
 from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class OnnxRuntimeEngine:
         input_size_wh: tuple[int, int] | None = None,
     ) -> None:
         path = check_model_file(path)
+        check_room_for(path)
         if threads < 0:
             raise ParameterError(
                 f'threads is {threads}; expected 0 (every core) or the number to use', 'threads'
@@ -298,7 +300,12 @@ def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | No
             options.add_free_dimension_override_by_name(name, size)
     options.log_severity_level = 4  # errors that it logs are also raised
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+        return onnxruntime.InferenceSession(
+            str(path),
+            options,
+            providers=['CPUExecutionProvider'],
+            enable_fallback=0,  # it would print a message, and try the same once more
+        )
     except Exception as err:  # ONNX Runtime's errors share no other base
         text = runtime_text(err)
         if 'protobuf' in text.lower():
@@ -306,9 +313,20 @@ def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | No
         raise ModelError(f'{path} cannot be loaded by ONNX Runtime: {text}') from err
 
 
-def runtime_text(err: Exception) -> str:
-    """The runtime's message on one line, without its repeated prefix."""
+def runtime_text(err: Exception, *, out_of_memory: str = '') -> str:
+    """The runtime's message on one line, without its repeated prefix.
+
+    Parameters
+    ----------
+    err : Exception
+        What it raised.
+    out_of_memory : str
+        What comes first if that means that memory ran out, which it says in its own way; by
+        default how much there is left, and what to do.
+    """
     text = ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
+    if is_out_of_memory(err):
+        text = f'{out_of_memory or why_out_of_memory()}. It said: {text}'
     return printable_line(text, 1000)
 
 

@@ -12,6 +12,7 @@ from jetson_perception.engines.onnxruntime.cpu import imported_runtime, runtime_
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
+from jetson_perception.process.memory import ADVICE
 from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
@@ -219,7 +220,12 @@ class CudaSession:
         try:
             self.raw.run_with_iobinding(binding, options)
         except Exception as err:  # ONNX Runtime's errors share no other base
-            raise ModelError(f'{self._path}: ONNX Runtime failed: {runtime_text(err)}') from err
+            raise ModelError(f'{self._path}: ONNX Runtime failed: {_text(err)}') from err
+
+
+def _text(err: Exception) -> str:
+    """The runtime's message; it does not tell whose memory ran out, and a Jetson has only one."""
+    return runtime_text(err, out_of_memory=f'memory of the GPU or the machine ran out; {ADVICE}')
 
 
 def _create(
@@ -250,7 +256,7 @@ def _create(
             enable_fallback=0,  # it would print a message and go on without a GPU
         )
     except Exception as err:  # ONNX Runtime's errors share no other base
-        text = runtime_text(err)
+        text = _text(err)
         if 'protobuf' in text.lower():
             raise ModelError(f'{path} is not an ONNX model, or is damaged: {text}') from err
         raise ModelError(f'{path} cannot be loaded by ONNX Runtime on CUDA: {text}') from err

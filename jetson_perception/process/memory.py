@@ -1,0 +1,160 @@
+"""How much memory a process may still take, and whether an error means that there was none left.
+
+A process that takes more than its control group allows, or than the machine has, is killed without
+a word. One whose allocation is refused gets an error, which each library words in its own way.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADVICE = (
+    'run fewer or smaller models, end other programs, or give it more memory '
+    '(docs/small_boards.md)'
+)
+"""What to do where memory ran out."""
+
+#: What C++, ONNX Runtime, OpenCV, NumPy and glibc say of memory that they did not get.
+_WORDS = re.compile(
+    r'bad_alloc|bad allocation|insufficient memory|out of memory|'
+    r'(failed|unable|cannot|could not) (to )?(be )?allocated?\b|pthread_create failed',
+    re.IGNORECASE,
+)
+_KIB = 1 << 10
+#: A limit of a process, what counts against it, and the option of `ulimit`.
+_LIMITS = (('Max data size', 'VmData', '-d'), ('Max address space', 'VmSize', '-v'))
+#: Folder of a hierarchy, the names of its limit and usage, and those of what it can drop at once.
+_VERSION_2 = ('memory.max', 'memory.current', 'inactive_file')
+_VERSION_1 = ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of whoever has the least left: the machine, this process, or a control group of it.
+
+    Attributes
+    ----------
+    total_bytes : int
+        What it has altogether, without swap.
+    available_bytes : int
+        What can still be taken, swap of the machine included.
+    owner : str
+        'this machine', 'this process (ulimit -d)' or 'the control group /…', for people.
+    """
+
+    total_bytes: int
+    available_bytes: int
+    owner: str = 'this machine'
+
+    def __str__(self) -> str:
+        available, total = self.available_bytes / 1e6, self.total_bytes / 1e6
+        return f'{max(available, 0):.0f} of {total:.0f} MB are available to {self.owner}'
+
+
+def memory_bytes(root: str | Path = '/') -> int:
+    """Memory that this process may use: the machine's, or what a limit allows if that is less."""
+    return min((each.total_bytes for each in _all(Path(root))), default=_of_sysconf())
+
+
+def memory_left(root: str | Path = '/') -> Memory | None:
+    """The memory that ends first; None where the system does not tell, as in a test's folder."""
+    return min(_all(Path(root)), key=lambda each: each.available_bytes, default=None)
+
+
+def is_out_of_memory(error: BaseException | str) -> bool:
+    """Whether an error, one that it was raised from, or a text says that memory ran out."""
+    if isinstance(error, str):
+        return _WORDS.search(error) is not None
+    told: BaseException | None = error
+    while told is not None:
+        is_refused = isinstance(told, OSError) and told.errno == errno.ENOMEM
+        if isinstance(told, MemoryError) or is_refused or is_out_of_memory(str(told)):
+            return True
+        told = told.__cause__
+    return False
+
+
+def why_out_of_memory() -> str:
+    """The state of memory and what to do, to follow after what failed."""
+    left = memory_left()
+    return f'memory ran out ({left}); {ADVICE}' if left else f'memory ran out; {ADVICE}'
+
+
+def _all(root: Path) -> Iterator[Memory]:
+    """The machine's memory, and that of every control group above this process with a limit."""
+    machine = _of_machine(root)
+    if machine is not None:
+        yield machine
+    yield from _of_process(root)
+    for line in _text(root / 'proc/self/cgroup').splitlines():
+        _, _, rest = line.partition(':')
+        controllers, _, path = rest.partition(':')
+        if controllers == '':
+            yield from _of_groups(root / 'sys/fs/cgroup', path, _VERSION_2)
+        elif 'memory' in controllers.split(','):
+            yield from _of_groups(root / 'sys/fs/cgroup/memory', path, _VERSION_1)
+
+
+def _of_machine(root: Path) -> Memory | None:
+    sizes = {
+        name: int(size) * _KIB
+        for name, size in re.findall(
+            r'^(\w+):\s+(\d+) kB', _text(root / 'proc/meminfo'), re.MULTILINE
+        )
+    }
+    if 'MemTotal' not in sizes:
+        return None
+    available = sizes.get('MemAvailable', sizes.get('MemFree', 0))
+    return Memory(sizes['MemTotal'], available + sizes.get('SwapFree', 0))
+
+
+def _of_process(root: Path) -> Iterator[Memory]:
+    """What the limits of this process leave it, as `ulimit` sets them."""
+    limits, status = _text(root / 'proc/self/limits'), _text(root / 'proc/self/status')
+    for limit, usage, option in _LIMITS:
+        most = re.search(rf'^{limit} +(\d+) ', limits, re.MULTILINE)
+        used = re.search(rf'^{usage}:\s+(\d+) kB', status, re.MULTILINE)
+        if most and used:
+            total = int(most[1])
+            yield Memory(total, total - int(used[1]) * _KIB, f'this process (ulimit {option})')
+
+
+def _of_groups(hierarchy: Path, path: str, names: tuple[str, str, str]) -> Iterator[Memory]:
+    """Groups from this process's own up to the root; a container sees its own as the root."""
+    limit_name, usage_name, droppable_name = names
+    below = path.strip('/').split('/') if path.strip('/') else []
+    if '..' in below:  # of a process that is seen from another namespace
+        below = []
+    for depth in range(len(below), -1, -1):
+        folder = hierarchy.joinpath(*below[:depth])
+        try:
+            limit = int(_text(folder / limit_name))
+            used = int(_text(folder / usage_name))
+        except ValueError:  # not there, or 'max'
+            continue
+        if limit >= 1 << 60:  # version 1 has no word for 'max'
+            continue
+        droppable = re.search(
+            rf'^{droppable_name} (\d+)$', _text(folder / 'memory.stat'), re.MULTILINE
+        )
+        left = limit - used + (int(droppable[1]) if droppable else 0)
+        yield Memory(limit, left, f'the control group /{"/".join(below[:depth])}')
+
+
+def _of_sysconf() -> int:
+    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding='ascii', errors='replace').strip()
+    except OSError:
+        return ''
