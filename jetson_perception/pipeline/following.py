@@ -48,6 +48,10 @@ class Following:
         if untaken is not None:
             self.pass_over(lane, untaken)
 
+    def has_followers(self, lane: Lane) -> bool:
+        """Whether others wait for the results of a lane."""
+        return bool(self._behind[lane.name])
+
     def hand_on(self, lane: Lane, frame: Frame, result: Any) -> None:
         """Give a frame to the lanes that need this result of it; None if it has failed."""
         behind = self._behind[lane.name]

@@ -114,7 +114,7 @@ class Lane:
     model : Model
         What the lane runs; it does not close it.
     publish : callable
-        Called as publish(frame, result) in the publisher's thread.
+        Called as publish(frame, result) in the publisher's thread, or in an idle lane's.
     options : callable
         Returns the options for `model.postprocess`; called once per frame, so that a change of
         parameters takes effect with the next one.

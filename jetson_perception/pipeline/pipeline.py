@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import queue
 import sys
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline.activity import (
@@ -18,19 +17,19 @@ from jetson_perception.pipeline.activity import (
     call_within,
     join_until,
 )
-from jetson_perception.pipeline.cuda_lane import share_device_frames
+from jetson_perception.pipeline.cuda_lane import CudaLane, share_device_frames
 from jetson_perception.pipeline.following import Following
 from jetson_perception.pipeline.frame import TensorPool
 from jetson_perception.pipeline.policy import NewestFrame
+from jetson_perception.pipeline.publisher import Outcome, Publisher
 from jetson_perception.pipeline.unexpected import as_expected
-from jetson_perception.printable import printable
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jetson_perception.pipeline.frame import Frame
-    from jetson_perception.pipeline.lane import Deliver, Lane
+    from jetson_perception.pipeline.lane import Lane
     from jetson_perception.pipeline.policy import FramePolicy
 
 log = logging.getLogger(__name__)
@@ -41,18 +40,6 @@ _SWITCH_INTERVAL_S = 0.0005
 _FINISH_S = 0.5
 _INTERRUPT_EVERY_S = 0.1
 _END_S = 0.1
-
-
-class _Outcome(NamedTuple):
-    """The outcome of a frame in one lane, for the publisher."""
-
-    lane: Lane
-    frame: Frame
-    result: Any
-    ready_ns: int
-    #: What publishes the result: the lane's when it was made, as the lane may change its model. A
-    #: frame that was not begun has none, and takes up no room, which would have to be returned.
-    publish: Deliver | None = None
 
 
 class Pipeline:
@@ -66,9 +53,9 @@ class Pipeline:
     lanes : sequence of Lane
         The lanes to run.
     on_settled : callable, optional
-        Called as on_settled(frame) in the publisher's thread when every lane that began the frame
-        is done with it; `frame.results` has their results. It does not wait for lanes that were
-        busy with an older frame, unless lanes take every frame.
+        Called as on_settled(frame) in the thread that publishes when every lane that began the
+        frame is done with it; `frame.results` has their results. It does not wait for lanes that
+        were busy with an older frame, unless lanes take every frame.
     on_stopped : callable, optional
         Called as on_stopped(lane, error) in the lane's thread, as its last act, when a lane cannot
         continue; for example, a failed GPU works again only in a new process. The other lanes
@@ -99,27 +86,24 @@ class Pipeline:
                 lane.serve(inputs)
         self._following = Following(self.lanes, self._pass_over)
         self._numbering = threading.Lock()
-        self._on_settled = on_settled
         self._on_stopped = on_stopped
         self._offered = 0
         self._pool = TensorPool()
         ahead = not self._policy.every_frame
         self._device_frames = share_device_frames(self.lanes, jpeg_decoder, uploads_ahead=ahead)
         self._start = _Start(len(self.lanes))
-        self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        # Room for a result being published, one behind it and a batch; then lanes wait, so that
-        # memory does not grow. Two unbounded queues cost a fraction of a bounded one.
-        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(2 + inputs):
-            self._room.put(None)
         self._workers = [
             WatchedThread(partial(self._run_lane, lane), f'lane {lane.name}', lane.activity)
             for lane in self.lanes
         ]
-        #: What the publisher's thread is doing.
-        self.publishing = Activity('the publisher')
-        self._publisher = WatchedThread(self._run_publisher, 'publisher', self.publishing)
+        self._publishing = Publisher(self._policy, len(self.lanes), inputs, on_settled)
+        self._publisher = self._publishing.thread
         self._left = False
+
+    @property
+    def publishing(self) -> Activity:
+        """What the publisher's thread is doing."""
+        return self._publishing.activity
 
     @property
     def activities(self) -> list[Activity]:
@@ -200,14 +184,13 @@ class Pipeline:
                 self._following.release(lane, waiting)  # others may wait for what it holds
         self._end_lanes(deadline_s)
         if self._publisher.is_alive():
-            self._ready.put(None)
+            self._publishing.end_soon()
             join_until([self._publisher], deadline_s + _END_S)
         if not any(thread.is_alive() for thread in (*self._workers, self._publisher)):
             return self._close_device_frames_within(deadline_s + _END_S)
         self._left = True
+        self._publishing.leave(len(self._workers))  # lanes may be waiting for a stuck publisher
         self._interrupt_lanes()
-        for _ in self._workers:  # lanes may be waiting for a stuck publisher
-            self._room.put(None)
         left = join_until((*self._workers, self._publisher), time.monotonic() + _END_S)
         left_behind = LeftBehind(left)
         left_behind.close_later(self._close_device_frames)
@@ -263,48 +246,20 @@ class Pipeline:
             RECORDER.span('skipped', *waiting, f'lane {lane.name}: waiting')
         frame.skipped_by.add(lane.name)
         if self._policy.every_frame:
-            self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns()))
+            self._publishing.pass_over(Outcome(lane, frame, None, time.monotonic_ns()))
 
     def _deliver(self, lane: Lane, frame: Frame, result: Any) -> None:
-        ready_ns = time.monotonic_ns()
-        self._room.get()
-        if self._left:
-            return
-        self._ready.put(_Outcome(lane, frame, result, ready_ns, lane.publish))
-        self._following.hand_on(lane, frame, result)  # now, so that results come in this order
+        outcome = Outcome(lane, frame, result, time.monotonic_ns(), lane.publish)
+        is_awaited = _is_awaited(lane) or self._following.has_followers(lane)
+        if self._publishing.take(outcome, is_idle=not is_awaited):
+            self._following.hand_on(lane, frame, result)  # now: results come in this order
 
-    def _run_publisher(self) -> None:
-        while (outcome := self._ready.get()) is not None:
-            if self._left:
-                return
-            lane, frame = outcome.lane, outcome.frame
-            self.publishing.begin(f'a result of engine {lane.name}')
-            frame.results[lane.name] = outcome.result if self._publish(outcome) else None
-            settled = self._policy.settled(frame, len(self.lanes))
-            if self._on_settled is not None and settled:
-                try:
-                    self._on_settled(frame)
-                except Exception:  # the results are already out and counted
-                    log.exception('an error after the results of a frame were published')
-            self.publishing.end()
-            if outcome.publish is not None:
-                self._room.put(None)
 
-    def _publish(self, outcome: _Outcome) -> bool:
-        lane, frame, publish = outcome.lane, outcome.frame, outcome.publish
-        if outcome.result is None or publish is None:
-            return False
-        try:
-            publish(frame, outcome.result)
-        except Exception as error:  # the next result may succeed
-            if self._left:
-                return False
-            log.exception('%s: a result could not be published', lane.name)
-            told = f'{lane.name}: publishing failed: {printable(error)}'
-            lane.fail(PerceptionError(told), frame)
-            return False
-        lane.published(frame, outcome.ready_ns)
-        return True
+def _is_awaited(lane: Lane) -> bool:
+    """Whether a lane has more to do than to deliver a result, as far as is known."""
+    # On a GPU, the next frame may be under way, whose end the lane's thread has to wait for.
+    is_ahead = isinstance(lane, CudaLane) or lane.batching.most > 1
+    return is_ahead or lane.slot.count > 0
 
 
 def _record_arrival(frame: Frame) -> None:

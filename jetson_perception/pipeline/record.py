@@ -71,8 +71,8 @@ class Record:
     def __init__(self, lane: str = '') -> None:
         self.times = StageTimes(track=f'lane {lane}')
         self.results = RateMeter()
-        #: Called once, as on_first_result(frame, elapsed_ms) in the publisher's thread, when the
-        #: first result is out, elapsed_ms after its image came in. Set before start.
+        #: Called once, as on_first_result(frame, elapsed_ms) in the thread that publishes, when
+        #: the first result is out, elapsed_ms after its image came in. Set before start.
         self.on_first_result: Callable[[Frame, float], None] | None = None
         #: Called as on_error(error) for a frame that failed, in place of the lane's own. Set
         #: before start.

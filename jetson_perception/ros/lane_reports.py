@@ -71,7 +71,7 @@ class LaneReports:
         self._lanes = tuple(lanes)
 
     def _tell_that_it_works(self, lane: Lane, frame: Frame, elapsed_ms: float) -> None:
-        """One line, which nobody has to look at topics for; in the publisher's thread."""
+        """One line, which nobody has to look at topics for; in the thread that publishes."""
         width, height = frame.size_wh()
         encoding = printable(frame.encoding or 'bgr8', 40)
         self._node.get_logger().info(

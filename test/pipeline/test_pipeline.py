@@ -476,6 +476,97 @@ def test_close_twice_and_without_start_does_no_harm(started):
     Pipeline([Lane('never', Model(), Published())]).close()
 
 
+class TestWhoPublishes:
+    """An idle lane sends its result itself; one that is awaited hands it over, and goes on."""
+
+    @pytest.fixture
+    def by(self):
+        """Threads that published, by result."""
+        return {}
+
+    @pytest.fixture
+    def publish(self, by):
+        def publish(frame, result):
+            by[result] = threading.current_thread().name
+
+        return publish
+
+    def test_an_idle_lane(self, started, by, publish):
+        lane = Lane('det', Model(), publish)
+        started(lane).offer(frame(1))
+        wait_until(lambda: lane.counts.processed == 1)
+        assert by == {1: 'lane det'}
+
+    def test_a_lane_that_a_frame_waits_for(self, started, by, publish):
+        model = Model(held=True)
+        lane = Lane('det', model, publish)
+        pipeline = started(lane)
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        pipeline.offer(frame(2))
+        model.go.set()
+        wait_until(lambda: lane.counts.processed == 2)
+        assert by[1] == 'publisher'
+
+    def test_a_lane_while_another_one_publishes(self, started, by, publish):
+        begun, go = threading.Event(), threading.Event()
+
+        def slowly(frame, result):
+            begun.set()
+            assert go.wait(DEADLINE_S)
+
+        other = Model(held=True, input_key='another')
+        det, pose = Lane('det', Model(), slowly), Lane('pose', other, publish)
+        pipeline = started(det, pose)
+        pipeline.offer(frame(1))
+        assert begun.wait(DEADLINE_S)
+        other.go.set()
+        wait_until(lambda: 'engine pose' in pipeline.publishing.describe())
+        assert by == {}, 'results are published one after another'
+        go.set()
+        wait_until(lambda: pose.counts.processed == 1)
+        assert by == {1: 'publisher'}
+
+    def test_no_result_overtakes_one_that_waits_for_the_publisher(self, started):
+        published, begun, go = [], threading.Event(), threading.Event()
+        model = Model(held=True)
+
+        def publish(frame, result):
+            begun.set()
+            assert go.wait(DEADLINE_S)
+            published.append(result)
+
+        lane = Lane('det', model, publish)
+        pipeline = started(lane)
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        pipeline.offer(frame(2))
+        model.go.set()
+        assert begun.wait(DEADLINE_S)  # of the first one, in the publisher's thread
+        assert model.wait_until_begun() == 2
+        wait_until(lambda: not lane.activity.describe())  # the second one has been delivered
+        go.set()
+        wait_until(lambda: lane.counts.processed == 2)
+        assert published == [1, 2]
+
+    def test_a_lane_in_lockstep(self, started, by, publish):
+        lane = Lane('det', Model(), publish)
+        started(lane, policy=EveryFrame()).offer(frame(1))
+        wait_until(lambda: lane.counts.processed == 1)
+        assert by == {1: 'publisher'}
+
+    def test_a_result_that_cannot_be_sent_fails_alone(self, started):
+        published = Published()
+        published.raises = {1: RuntimeError('no space')}
+        lane = Lane('det', Model(), published, on_error=lambda error: None)
+        pipeline = started(lane)
+        for number in (1, 2):
+            pipeline.offer(frame(number))
+            wait_until(lambda number=number: lane.counts.under_way == 0)
+        assert published.next() == (2, 2)
+        assert lane.counts == Counts(received=2, processed=1, failed=1)
+
+
 def test_a_publisher_that_is_held_up_stops_the_lane_and_not_the_caller(started):
     begun, go = threading.Event(), threading.Event()
 
@@ -593,21 +684,43 @@ class TestHangs:
         assert (errors, lane.counts.failed) == ([], 0), 'nobody asked for that frame any more'
 
     def test_a_publisher_that_does_not_return_is_left_behind_alone(self, started):
-        begun, model = threading.Event(), Model()
-        model.go = threading.Event()  # what the end of the test sets
+        publishing, model = threading.Event(), Model(held=True)
+        done = threading.Event()
 
         def publish(frame, result):
-            begun.set()
-            assert model.go.wait(DEADLINE_S)
+            publishing.set()
+            assert done.wait(DEADLINE_S)
 
-        model.infer = lambda tensor: [tensor]
         pipeline = started(Lane('det', model, publish))
-        for number in range(1, 20):
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        pipeline.offer(frame(2))  # so that the lane has no time to publish
+        model.go.set()
+        assert publishing.wait(DEADLINE_S)
+        for number in range(3, 20):
             pipeline.offer(frame(number))
-            assert begun.wait(DEADLINE_S)
         assert 'the publisher: a result of engine det' in pipeline.publishing.describe()
         left = pipeline.close(patience_s=0.05)
         assert [thread.name for thread in left.threads] == ['publisher']
+        done.set()
+
+    def test_an_idle_lane_whose_result_is_not_taken_is_left_behind_with_what_it_does(
+        self, started
+    ):
+        publishing, done = threading.Event(), threading.Event()
+
+        def publish(frame, result):
+            publishing.set()
+            assert done.wait(DEADLINE_S)
+
+        pipeline = started(Lane('det', Model(), publish))
+        pipeline.offer(frame(1))
+        assert publishing.wait(DEADLINE_S)
+        left = pipeline.close(patience_s=0.05)
+        assert [thread.name for thread in left.threads] == ['lane det']
+        assert 'engine det: the sending of a result has not returned' in left.at_work()
+        done.set()
+        wait_until(left.settle)
 
     def test_a_long_first_run_continues_after_start_returns(self, started):
         published, model = Published(), BoundModel()
