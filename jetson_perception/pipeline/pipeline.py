@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SWITCH_INTERVAL_S = 0.0005
+#: How long a thread may keep the interpreter that another one wants: 5 ms by default, longer than
+#: a frame takes. A lane wants it back after each call that releases it, so it waits several times
+#: while a callback runs. On a GPU, intervals below half of a millisecond made no difference.
+_SWITCH_INTERVAL_S = 0.0001
+_SWITCH_INTERVAL_ON_GPU_S = 0.0005
 #: When a pipeline is closed: how long a frame under way may take before its engine is interrupted
 #: (if the runtime can do that), how often that is repeated, and how long a thread may take to end.
 _FINISH_S = 0.5
@@ -113,7 +117,7 @@ class Pipeline:
     def start(self, timeout_s: float | None = None) -> bool:
         """Start the threads, and return when every lane can take its first frame.
 
-        Lanes on a GPU shorten the interpreter's switch interval, for the whole process.
+        The interpreter's switch interval is shortened for the whole process.
 
         Parameters
         ----------
@@ -131,10 +135,8 @@ class Pipeline:
         PerceptionError
             When a lane cannot begin; then no lane begins, and the threads end.
         """
-        if self._device_frames:
-            # A lane that returns from the GPU asks for the GIL; the thread that holds it must give
-            # it up only after this interval, by default 5 ms: several inferences.
-            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
+        interval_s = _SWITCH_INTERVAL_ON_GPU_S if self._device_frames else _SWITCH_INTERVAL_S
+        sys.setswitchinterval(min(sys.getswitchinterval(), interval_s))
         for thread in (self._publisher, *self._workers):
             thread.start()
         problem = self._start.wait(timeout_s)

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import sys
 import threading
 
 import numpy as np
@@ -466,6 +467,19 @@ def test_a_frame_offered_after_close_is_skipped(started):
     pipeline.close()
     pipeline.offer(frame(1))
     assert lane.counts == Counts(received=1, skipped=1)
+
+
+def test_no_thread_keeps_the_interpreter_for_as_long_as_a_frame_takes(started):
+    before_s = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(0.005)
+        started(Lane('det', Model(), Published()))
+        assert sys.getswitchinterval() == pytest.approx(0.0001, abs=2e-6)
+        sys.setswitchinterval(0.00005)
+        started(Lane('det', Model(), Published()))
+        assert sys.getswitchinterval() == pytest.approx(0.00005, abs=2e-6), 'it was shorter'
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 def test_close_twice_and_without_start_does_no_harm(started):
