@@ -81,6 +81,12 @@ class Batches(Protocol):
         """Enqueue the work for up to `most` frames."""
         ...
 
+    def begin_regions(
+        self, slot: DeviceSlot, regions: Sequence[Region], options: Any
+    ) -> Sequence[Any]:
+        """Enqueue the work for up to `most` parts of a frame."""
+        ...
+
     def synchronize(self) -> None:
         """Wait for all work."""
         ...
@@ -211,10 +217,14 @@ class CudaPath(Generic[Result, Options]):
         """
 
         def take(work: Work, options: Options) -> ImageTransform:
-            image = replace(slot.image_for(self._stream), region=region)
-            return self._preprocessor.enqueue(image, self._engine.input_buffer, self._stream)
+            return self._fit(slot, region)
 
         return self._begin(take, options)
+
+    def _fit(self, slot: DeviceSlot, region: Region) -> ImageTransform:
+        """Enqueue what fits a part of a frame to the engine's input."""
+        image = replace(slot.image_for(self._stream), region=region)
+        return self._preprocessor.enqueue(image, self._engine.input_buffer, self._stream)
 
     def _begin(
         self, take: Callable[[Work, Options], ImageTransform], options: Options | None
@@ -246,6 +256,16 @@ class CudaPath(Generic[Result, Options]):
         options = self._options if options is None else options
         self._take(work, tensor, taker, options)
         return Filled(work, tensor.transform, options)
+
+    def fill_region(
+        self, slot: DeviceSlot, region: Region, options: Options | None = None
+    ) -> Filled:
+        """As `fill`, with a part of a frame, which is fitted straight to the engine's input.
+
+        The slot may be used again once the work has finished.
+        """
+        options = self._options if options is None else options
+        return Filled(self._next_work, self._fit(slot, region), options)
 
     def read(self, filled: Filled) -> None:
         """Enqueue what reads the engine's outputs."""
