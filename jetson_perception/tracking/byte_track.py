@@ -31,9 +31,8 @@ class ByteTrack(Tracker):
         least = params.track_iou_threshold
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
         heights = self._height_overlaps(self._positions(), boxes)
-        yield from self._sure_rounds(boxes, overlaps, heights, least)
-        has_id = self._tracks.track_id >= 0
         alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
-        unsure_least = max(UNSURE_IOU, least)
+        yield self._sure_round(boxes, alike, heights, least)
+        has_id, unsure_least = self._tracks.track_id >= 0, max(UNSURE_IOU, least)
         yield Round(has_id & ~self._is_lost(), ~boxes.is_sure, alike, unsure_least, heights)
         yield Round(~has_id, boxes.is_sure, overlaps, least, heights)

@@ -47,9 +47,9 @@ class OcSort(Tracker):
         has_id = tracks.track_id >= 0
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
         heights = self._height_overlaps(self._positions(), boxes)
-        yield from self._sure_rounds(boxes, overlaps, heights, least, self._agreement(boxes))
-        is_followed, unsure = has_id & ~self._is_lost(), ~boxes.is_sure
         alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
+        yield self._sure_round(boxes, alike, heights, least, self._agreement(boxes))
+        is_followed, unsure = has_id & ~self._is_lost(), ~boxes.is_sure
         yield Round(is_followed, unsure, alike, max(UNSURE_IOU, least), heights)
         last_heights = self._height_overlaps(tracks.last_boxes, boxes)
         found_last = self._overlaps(tracks.last_boxes, boxes) * may_pair

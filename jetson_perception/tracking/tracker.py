@@ -27,7 +27,8 @@ MOST_TRACKS = 2000
 UNSURE_IOU = 0.5
 """A box that is not sure has to lie where a track is expected."""
 LEAST_HEIGHT_OVERLAP = 0.7
-"""Below this, top and bottom of a box are too far from a track's for the same object."""
+"""Below this, a box is not of the object of a track: top and bottom of an object change little
+from frame to frame, and those of people who cross differ."""
 # Of a track that was found in the last frame and one that was not, whichever lies as near, the
 # first one is the likelier: a detector misses few of the objects that it found before.
 _LOST_WORTH = 0.8
@@ -133,26 +134,17 @@ class Tracker(ABC):
     ) -> Iterable[Round]:
         """How boxes (columns) are assigned to tracks (rows); classes say which pairs may be."""
 
-    def _sure_rounds(
+    def _sure_round(
         self,
         boxes: Boxes,
-        overlaps: NDArray[np.float64],
+        alike: NDArray[np.float64],
         heights: NDArray[np.float64],
         least: float,
         bonus: NDArray[np.float64] | float = 0.0,
-    ) -> Iterable[Round]:
-        """Assign sure boxes to tracks with an id, where these are expected now.
-
-        Top and bottom of an object change little from frame to frame, and those of people who
-        cross differ: a box with others is of somebody else. What nobody claims then may be an
-        object that has changed its shape, as somebody who sits down, or whose legs are hidden from
-        now on; only tracks that were found in the last frame, and lie well, take that.
-        """
-        is_lost, has_id = self._is_lost(), self._tracks.track_id >= 0
-        worth = heights * np.where(is_lost, _LOST_WORTH, 1.0)[:, None]
-        alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
-        yield Round(has_id, boxes.is_sure, alike, least, worth, bonus)
-        yield Round(has_id & ~is_lost, boxes.is_sure, overlaps, max(UNSURE_IOU, least), heights)
+    ) -> Round:
+        """Assign sure boxes to tracks with an id, where these are expected now."""
+        worth = heights * np.where(self._is_lost(), _LOST_WORTH, 1.0)[:, None]
+        return Round(self._tracks.track_id >= 0, boxes.is_sure, alike, least, worth, bonus)
 
     def _refound(
         self, tracks: Tracks, centers: NDArray[np.float64], time_s: float

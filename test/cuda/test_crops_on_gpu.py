@@ -1,4 +1,4 @@
-"""Boxes of an image looked at in one inference on a real GPU, against the CPU and against turns."""
+"""Boxes of an image in turn and in one inference on a real GPU, against the CPU."""
 
 import numpy as np
 import pytest
