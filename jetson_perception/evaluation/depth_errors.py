@@ -32,11 +32,11 @@ class DepthErrors(NamedTuple):
     Attributes
     ----------
     abs_rel : float
-        Mean of |found − true| / true.
+        Mean of |found - true| / true.
     rmse_m : float
-        Root of the mean of (found − true)², metres.
+        Root of the mean of (found - true)**2, metres.
     within : tuple of 3 floats
-        Share of the pixels where max(found / true, true / found) is below 1.25, 1.25² and 1.25³.
+        Share of the pixels where max(found / true, true / found) is below 1.25, 1.5625 and 1.9531.
     """
 
     abs_rel: float

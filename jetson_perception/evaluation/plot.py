@@ -146,7 +146,7 @@ def _draw_accuracy(bars: Any, right: Any, name: str, evaluator: ClassEvaluator) 
 
 def _draw_depth(bars: Any, right: Any, name: str, evaluator: DepthEvaluator) -> None:
     mean = evaluator.mean()
-    _bars(bars, ['< 1.25', '< 1.25²', '< 1.25³'], {'share of pixels': np.array(mean.within)})
+    _bars(bars, ['< 1.25', '< 1.5625', '< 1.9531'], {'share of pixels': np.array(mean.within)})
     bars.set_title(f'{name}: abs rel {mean.abs_rel:.3f}, RMSE {mean.rmse_m:.3f} m', fontsize=9)
     right.hist([each.abs_rel for each in evaluator.errors], bins=20, color='#1f4e79')
     right.set_title('pictures by their relative error (abs rel)', fontsize=9)

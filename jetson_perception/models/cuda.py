@@ -132,7 +132,7 @@ class CudaPath(Generic[Result, Options]):
         options: Options,
     ) -> None:
         self.device: CudaDevice = engine.device
-        self.input_key: Hashable = (
+        fitting = (
             preprocessor.network_wh,
             preprocessor.resize,
             preprocessor.normalization,
@@ -140,6 +140,7 @@ class CudaPath(Generic[Result, Options]):
             preprocessor.pad_value,
             preprocessor.layout,
         )
+        self.input_key: Hashable = fitting
         self._engine = engine
         self._stream = engine.stream
         self._options = options
@@ -149,17 +150,7 @@ class CudaPath(Generic[Result, Options]):
         self._resources.call(self._drop_batches)
         with self._resources.closed_on_error():
             self._resources.add(postprocessor)
-            self._preprocessor = self._resources.add(
-                CudaPreprocessor(
-                    engine.device,
-                    preprocessor.network_wh,
-                    preprocessor.resize,
-                    preprocessor.normalization,
-                    preprocessor.dtype,
-                    preprocessor.pad_value,
-                    preprocessor.layout,
-                )
-            )
+            self._preprocessor = self._resources.add(CudaPreprocessor(engine.device, *fitting))
             works = (self._resources.add(Work(self.device, block)) for block in range(2))
             self._work, self._next_work = works
         self._captures = True
@@ -215,11 +206,7 @@ class CudaPath(Generic[Result, Options]):
         As `begin`; the result is in pixels of the region. The slot may be used again once this has
         finished.
         """
-
-        def take(work: Work, options: Options) -> ImageTransform:
-            return self._fit(slot, region)
-
-        return self._begin(take, options)
+        return self._begin(lambda work, options: self._fit(slot, region), options)
 
     def _fit(self, slot: DeviceSlot, region: Region) -> ImageTransform:
         """Enqueue what fits a part of a frame to the engine's input."""
@@ -260,10 +247,7 @@ class CudaPath(Generic[Result, Options]):
     def fill_region(
         self, slot: DeviceSlot, region: Region, options: Options | None = None
     ) -> Filled:
-        """As `fill`, with a part of a frame, which is fitted straight to the engine's input.
-
-        The slot may be used again once the work has finished.
-        """
+        """As `fill`, with a part of a frame; see `begin_region`."""
         options = self._options if options is None else options
         return Filled(self._next_work, self._fit(slot, region), options)
 

@@ -68,8 +68,10 @@ class CropCudaLane(CropLane):
         with self.path.device.pushed():
             super().run(line_up, deliver)
 
-    def _bind_thread(self) -> None:
-        self.path.bind_thread()  # with what runs batches
+    def begin_first_run(self) -> None:
+        """Begin in the calling thread, which runs batches too; see `Lane.begin_first_run`."""
+        super().begin_first_run()
+        self.path.bind_thread()
 
     def become(self, other: Lane) -> None:
         """Go on with the model of another lane on the same GPU; see `Lane.become`."""

@@ -216,7 +216,7 @@ class Lane:
             When the lane cannot begin, or cannot continue after a frame.
         """
         self.begin_first_run()
-        self._bind_thread()
+        self.model.bind_thread()
         self.activity.end()
         line_up()
         while (frames := self._take()) or self.succession.is_due():
@@ -227,10 +227,6 @@ class Lane:
                 deliver(frame, self.refined(frame, result))
             if self.fatal is not None:
                 raise self.fatal
-
-    def _bind_thread(self) -> None:
-        """Make the calling thread the one that runs frames."""
-        self.model.bind_thread()
 
     def _take(self) -> list[Frame]:
         """The frames to process next; none once the slot is closed, or another model is due."""
