@@ -108,6 +108,7 @@ NEEDS = {
         r"pytest test/cuda -k 'kernel or emulator'",
         r'jetson-perception quantize people_detect --images scene://people',
         r'jetson-perception bench people_detect people_pose .*',
+        r'jetson-perception evaluate --model depth\.onnx --dataset (my_room|kitti .*)',
         r'jetson-perception evaluate --model oranges oranges-int8.onnx .*',
         r'ros2 run jetson_perception make_int8_models',
     ],

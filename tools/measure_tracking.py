@@ -39,7 +39,7 @@ LEAST_IDF1 = 0.90
 LEAST_IDF1_SKIPPED = 0.85
 MOST_MS = 1.0
 OPTIONS = DetectionOptions(0.25)
-SEEDS = range(1, 21)
+SEEDS = range(1, 101)
 
 
 class Figures(NamedTuple):

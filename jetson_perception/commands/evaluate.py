@@ -17,6 +17,7 @@ from jetson_perception.commands.thresholds import add_thresholds, detection_opti
 from jetson_perception.commands.tile_options import add_tile_options, use_tiles
 from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
+from jetson_perception.evaluation.depth_folder import DepthFolder
 from jetson_perception.evaluation.evaluators import (
     EVALUATION_OPTIONS,
     make_evaluator,
@@ -49,8 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='DATASET',
         help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
-        'with one of them; a folder with images/ and masks/, or with a folder of pictures for '
-        'each class; scene://oranges?count=200',
+        'with one of them; a folder with images/ and masks/, or images/ and depth/, or with a '
+        'folder of pictures for each class; scene://oranges?count=200',
     )
     parser.add_argument(
         '--images',
@@ -67,6 +68,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar='ID',
         help='class id whose pixels are not counted, such as 255 in many datasets',
     )
+    usual = DepthFolder()
+    parser.add_argument(
+        '--depth-unit',
+        type=float,
+        default=usual.unit_m,
+        metavar='METRES',
+        help="what 1 is in depth's PNGs (default: 0.001; KITTI's have 0.00390625)",
+    )
+    parser.add_argument(
+        '--max-depth',
+        type=float,
+        default=usual.most_m,
+        metavar='METRES',
+        help='pixels that are farther do not count (default: 80; 10 is usual indoors)',
+    )
     add_thresholds(parser, EVALUATION_OPTIONS)
     add_tile_options(parser)
     parser.add_argument(
@@ -79,8 +95,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    """Measure how good models are: precision of objects, IoU of class masks, right classes."""
-    dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
+    """Measure how good models are: precision of objects, IoU of masks, right classes, depth."""
+    dataset = open_dataset(
+        arguments.dataset,
+        images=arguments.images,
+        split=arguments.split,
+        depth=DepthFolder(arguments.depth_unit, arguments.max_depth),
+    )
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
     if arguments.plot:

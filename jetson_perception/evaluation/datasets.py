@@ -1,7 +1,7 @@
-"""The three kinds of datasets: pictures with the truth of each.
+"""The four kinds of datasets: pictures with the truth of each.
 
-Every format is read into a `PixelDataset`, an `ObjectDataset` or a `ClassDataset`. Pictures come
-one at a time, so a dataset may be larger than memory.
+Every format is read into a `PixelDataset`, an `ObjectDataset`, a `ClassDataset` or a
+`DepthDataset`. Pictures come one at a time, so a dataset may be larger than memory.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ class LabelledClass(NamedTuple):
     """(h, w, 3) uint8."""
     truth: int
     """Index into the dataset's class names."""
+
+
+class LabelledDepth(NamedTuple):
+    """A picture with the depth of each pixel."""
+
+    name: str
+    bgr: NDArray[np.uint8]
+    """(h, w, 3) uint8."""
+    truth: NDArray[np.float32]
+    """(h, w) float32: metres along the optical axis, NaN where nothing was measured."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -165,7 +175,28 @@ class ClassDataset:
     class_names: tuple[str, ...]
 
 
-Dataset = Union[PixelDataset, ObjectDataset, ClassDataset]  # noqa: UP007 - evaluated at run time
+@dataclass(frozen=True, slots=True)
+class DepthDataset:
+    """Pictures with the depth of each pixel, for depth from one image.
+
+    Attributes
+    ----------
+    count : int
+        How many pictures there are.
+    pictures : iterable of LabelledDepth
+        Each is read when it is needed; raises ImageError if it cannot be used.
+    most_m : float
+        What is farther does not count, metres.
+    """
+
+    kind: ClassVar[str] = 'the depth of each pixel'
+
+    count: int
+    pictures: Iterable[LabelledDepth]
+    most_m: float = 80.0
+
+
+Dataset = Union[PixelDataset, ObjectDataset, ClassDataset, DepthDataset]  # noqa: UP007 - evaluated at run time
 
 
 def usual_areas(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:

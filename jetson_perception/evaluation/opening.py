@@ -10,6 +10,11 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.class_folder import is_class_folder, open_class_folder
 from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
+from jetson_perception.evaluation.depth_folder import (
+    DepthFolder,
+    is_depth_folder,
+    open_depth_folder,
+)
 from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.evaluation.yolo_folder import find_data_yaml, open_yolo
@@ -21,7 +26,13 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.datasets import Dataset
 
 
-def open_dataset(text: str, *, images: Path | None = None, split: str | None = None) -> Dataset:
+def open_dataset(
+    text: str,
+    *,
+    images: Path | None = None,
+    split: str | None = None,
+    depth: DepthFolder | None = None,
+) -> Dataset:
     """The dataset that a text names.
 
     Parameters
@@ -32,12 +43,15 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
         - a JSON file in COCO's format, or a folder with one, there or in its annotations/;
         - a data.yaml for training YOLO, or a folder with one;
         - a folder with images/ and masks/, where masks are PNGs of class ids;
+        - a folder with images/ and depth/, where depth are PNGs of 16 bits, or .npy in metres;
         - a folder with one folder of pictures per class, named after the class;
         - `scene://oranges?count=200`, rendered.
     images : Path, optional
         Folder of the pictures of a JSON file.
     split : str, optional
         Part of a data.yaml: val, test or train.
+    depth : DepthFolder, optional
+        How files of depth are read: PNGs of millimetres by default.
 
     Raises
     ------
@@ -57,6 +71,8 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
         return open_yolo(path, split)
     if is_mask_folder(path):
         return open_mask_folder(path)
+    if is_depth_folder(path):
+        return open_depth_folder(path, depth)
     if os.path.isdir(path):
         description = find_data_yaml(path)
         if description:
@@ -75,8 +91,8 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
     scenes = ''.join(f'scene://{name}?count=200, ' for name in scene_names())
     raise ParameterError(
         f'{shown(text)} is not a dataset; expected {scenes}or a folder with images/*.png or '
-        '*.jpg and masks/*.png with the same names that hold class ids, or with a JSON file in '
-        "COCO's format, or with a data.yaml for training YOLO, or with a folder of pictures for "
-        'each class',
+        '*.jpg and masks/*.png with the same names that hold class ids, or depth/*.png or *.npy '
+        "with the depth of each pixel, or with a JSON file in COCO's format, or with a data.yaml "
+        'for training YOLO, or with a folder of pictures for each class',
         'dataset',
     )

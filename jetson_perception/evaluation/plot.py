@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.evaluation.depth_errors import DepthEvaluator
 from jetson_perception.evaluation.evaluators import ObjectEvaluator, PixelEvaluator
 from jetson_perception.files.output_files import write_output
 from jetson_perception.installing import pip_install
@@ -69,6 +70,8 @@ def write_plot(
         name = printable(path_of_model)
         if isinstance(evaluator, PixelEvaluator):
             rows.append((name, evaluator, 'pixels'))
+        elif isinstance(evaluator, DepthEvaluator):
+            rows.append((name, evaluator, 'depth'))
         elif isinstance(evaluator, ObjectEvaluator):
             rows += [(name, evaluator, kind) for kind in evaluator.measured()]
         else:
@@ -81,6 +84,8 @@ def write_plot(
         if kind == 'pixels':
             _draw_iou(bars, name, evaluator)
             _draw_confusion(right, evaluator)
+        elif kind == 'depth':
+            _draw_depth(bars, right, name, evaluator)
         elif kind == 'classes':
             _draw_accuracy(bars, right, name, evaluator)
         else:
@@ -108,6 +113,8 @@ def save_figure(figure: Any, path: Path) -> None:
 def _bar_count(evaluator: Any) -> int:
     if isinstance(evaluator, PixelEvaluator):
         return len(evaluator.class_names)
+    if isinstance(evaluator, DepthEvaluator):
+        return len(evaluator.mean().within)
     return min(len(evaluator.classes.shared), _MOST_BARS)
 
 
@@ -134,6 +141,17 @@ def _draw_accuracy(bars: Any, right: Any, name: str, evaluator: ClassEvaluator) 
     right.set_title('classes by their share of right pictures (top-1)', fontsize=9)
     right.set_xlabel('top-1', fontsize=8)
     right.set_ylabel('classes', fontsize=8)
+    right.tick_params(labelsize=8)
+
+
+def _draw_depth(bars: Any, right: Any, name: str, evaluator: DepthEvaluator) -> None:
+    mean = evaluator.mean()
+    _bars(bars, ['< 1.25', '< 1.5625', '< 1.9531'], {'share of pixels': np.array(mean.within)})
+    bars.set_title(f'{name}: abs rel {mean.abs_rel:.3f}, RMSE {mean.rmse_m:.3f} m', fontsize=9)
+    right.hist([each.abs_rel for each in evaluator.errors], bins=20, color='#1f4e79')
+    right.set_title('pictures by their relative error (abs rel)', fontsize=9)
+    right.set_xlabel('abs rel', fontsize=8)
+    right.set_ylabel('pictures', fontsize=8)
     right.tick_params(labelsize=8)
 
 

@@ -140,8 +140,12 @@ class CropModel:
         return self.task.joined(self.model, crops, results, options)
 
 
+def most_crops(model: Model[Any, Any]) -> int:
+    """How many crops are worth one inference at most, by the size of the network's input."""
+    width, height = model.network_wh
+    return min(max(_MOST_PIXELS // (width * height), 1), _MOST_TOGETHER)
+
+
 def crops_together(model: Model[Any, Any]) -> int:
     """How many crops a model takes in one inference, as tried out."""
-    width, height = model.network_wh
-    most = min(max(_MOST_PIXELS // (width * height), 1), _MOST_TOGETHER)
-    return most_together(model, most, 'crops')
+    return most_together(model, most_crops(model), 'crops')

@@ -81,6 +81,12 @@ class Batches(Protocol):
         """Enqueue the work for up to `most` frames."""
         ...
 
+    def begin_regions(
+        self, slot: DeviceSlot, regions: Sequence[Region], options: Any
+    ) -> Sequence[Any]:
+        """Enqueue the work for up to `most` parts of a frame."""
+        ...
+
     def synchronize(self) -> None:
         """Wait for all work."""
         ...
@@ -126,7 +132,7 @@ class CudaPath(Generic[Result, Options]):
         options: Options,
     ) -> None:
         self.device: CudaDevice = engine.device
-        self.input_key: Hashable = (
+        fitting = (
             preprocessor.network_wh,
             preprocessor.resize,
             preprocessor.normalization,
@@ -134,6 +140,7 @@ class CudaPath(Generic[Result, Options]):
             preprocessor.pad_value,
             preprocessor.layout,
         )
+        self.input_key: Hashable = fitting
         self._engine = engine
         self._stream = engine.stream
         self._options = options
@@ -143,17 +150,7 @@ class CudaPath(Generic[Result, Options]):
         self._resources.call(self._drop_batches)
         with self._resources.closed_on_error():
             self._resources.add(postprocessor)
-            self._preprocessor = self._resources.add(
-                CudaPreprocessor(
-                    engine.device,
-                    preprocessor.network_wh,
-                    preprocessor.resize,
-                    preprocessor.normalization,
-                    preprocessor.dtype,
-                    preprocessor.pad_value,
-                    preprocessor.layout,
-                )
-            )
+            self._preprocessor = self._resources.add(CudaPreprocessor(engine.device, *fitting))
             works = (self._resources.add(Work(self.device, block)) for block in range(2))
             self._work, self._next_work = works
         self._captures = True
@@ -209,12 +206,12 @@ class CudaPath(Generic[Result, Options]):
         As `begin`; the result is in pixels of the region. The slot may be used again once this has
         finished.
         """
+        return self._begin(lambda work, options: self._fit(slot, region), options)
 
-        def take(work: Work, options: Options) -> ImageTransform:
-            image = replace(slot.image_for(self._stream), region=region)
-            return self._preprocessor.enqueue(image, self._engine.input_buffer, self._stream)
-
-        return self._begin(take, options)
+    def _fit(self, slot: DeviceSlot, region: Region) -> ImageTransform:
+        """Enqueue what fits a part of a frame to the engine's input."""
+        image = replace(slot.image_for(self._stream), region=region)
+        return self._preprocessor.enqueue(image, self._engine.input_buffer, self._stream)
 
     def _begin(
         self, take: Callable[[Work, Options], ImageTransform], options: Options | None
@@ -246,6 +243,13 @@ class CudaPath(Generic[Result, Options]):
         options = self._options if options is None else options
         self._take(work, tensor, taker, options)
         return Filled(work, tensor.transform, options)
+
+    def fill_region(
+        self, slot: DeviceSlot, region: Region, options: Options | None = None
+    ) -> Filled:
+        """As `fill`, with a part of a frame; see `begin_region`."""
+        options = self._options if options is None else options
+        return Filled(self._next_work, self._fit(slot, region), options)
 
     def read(self, filled: Filled) -> None:
         """Enqueue what reads the engine's outputs."""

@@ -1,4 +1,4 @@
-"""Several frames in one inference on a GPU: each has a place in the engine's input and outputs.
+"""Several frames, or parts of one, in one inference on a GPU: each has a place of the engine.
 
 ::
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda import CudaDevice, DeviceBuffer, Event, Stream
     from jetson_perception.engines.base import CudaEngine
+    from jetson_perception.images.regions import Region
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.base import Model
-    from jetson_perception.models.cuda import CudaPath, Work
-    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+    from jetson_perception.models.cuda import CudaPath, Filled, Work
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceSlot, DeviceTensor
 
 _log = logging.getLogger(__name__)
 
@@ -77,11 +78,11 @@ class WideEngine(Protocol):
         ...
 
 
-def open_batches(model: Model[Any, Any], most: int) -> None:
+def open_batches(model: Model[Any, Any], most: int, what: str = 'cameras') -> None:
     """Let a model on a GPU run up to so many frames together, if it can; sets its `batch`.
 
     As `most_together`, it compares a batch with the images one by one. Where they have to take
-    turns, the log says why.
+    turns, the log says why; `what` says where the images come from.
 
     Raises
     ------
@@ -104,10 +105,10 @@ def open_batches(model: Model[Any, Any], most: int) -> None:
     if problem:
         if wide is not None:
             wide.close()
-        _log.info('%s: cameras take turns, as a batch does not work: %s', name, problem)
+        _log.info('%s: %s take turns, as a batch does not work: %s', name, what, problem)
         return
     model.batch = most
-    _log.info('%s: up to %d images of different cameras run together', name, most)
+    _log.info('%s: up to %d images of different %s run together', name, most, what)
 
 
 class BatchedPath:
@@ -198,11 +199,38 @@ class BatchedPath:
         ModelError, CudaError
             When it cannot be enqueued; frames that began before are not affected.
         """
-        main, places = self.engine.stream, self._places[: len(tensors)]
+
+        def fill_with(tensor: DeviceTensor, each: Any) -> Callable[[CudaPath[Any, Any]], Filled]:
+            return lambda path: path.fill(tensor, taker, each)
+
+        return self._begin(list(map(fill_with, tensors, options)))
+
+    def begin_regions(
+        self, slot: DeviceSlot, regions: Sequence[Region], options: Any
+    ) -> list[InPlace]:
+        """Enqueue the work for up to `most` parts of a frame, to results in pixels of each part.
+
+        Each part is fitted straight to its place. The slot may be used again once all of them have
+        finished. See `begin`.
+
+        Raises
+        ------
+        ModelError, CudaError
+            When it cannot be enqueued; what began before is not affected.
+        """
+
+        def fill_with(region: Region) -> Callable[[CudaPath[Any, Any]], Filled]:
+            return lambda path: path.fill_region(slot, region, options)
+
+        return self._begin(list(map(fill_with, regions)))
+
+    def _begin(self, fills: Sequence[Callable[[CudaPath[Any, Any]], Filled]]) -> list[InPlace]:
+        """Fill a place each, infer, and read the places."""
+        main, places = self.engine.stream, self._places[: len(fills)]
         try:
             filled = []
-            for place, tensor, each in zip(places, tensors, options, strict=True):
-                filled.append(place.fill(tensor, taker, each, self._read))
+            for place, fill in zip(places, fills, strict=True):
+                filled.append(place.fill(fill, self._read))
                 main.wait_for_event(place.filled)
             first = filled[0].work
             first.begun.record(main)
@@ -282,13 +310,11 @@ class _Place:
                 raise ModelError('its outputs are decoded on the host')
             self.path = self._resources.add(path)
 
-    def fill(
-        self, tensor: DeviceTensor, taker: DeviceInput, options: Any, read: Event | None
-    ) -> Any:
+    def fill(self, fill: Callable[[CudaPath[Any, Any]], Filled], read: Event | None) -> Filled:
         """Enqueue what fills the input, once the engine has `read` what is there."""
         if read is not None:
             self.stream.wait_for_event(read)
-        filled = self.path.fill(tensor, taker, options)
+        filled = fill(self.path)
         self.filled.record(self.stream)
         return filled
 

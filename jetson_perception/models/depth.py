@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.drawing import Overlay
     from jetson_perception.engines.base import Engine
+    from jetson_perception.evaluation.datasets import Dataset
+    from jetson_perception.evaluation.depth_errors import DepthEvaluator
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
 
@@ -148,6 +150,17 @@ class DepthEstimation(Task):
     def picture_topics(self, model: DepthModel) -> list[PictureTopic]:
         """Depth in colors."""
         return [PictureTopic(f'{_topic(model)}/color', color_depth)]
+
+    def evaluator(
+        self, model: DepthModel, dataset: Dataset, options: Any, ignored_id: int | None
+    ) -> DepthEvaluator:
+        """How far depth is off: its relative error, RMSE, and the share within 25 %."""
+        from jetson_perception.evaluation.datasets import DepthDataset
+        from jetson_perception.evaluation.depth_errors import DepthEvaluator
+
+        if isinstance(dataset, DepthDataset):
+            return DepthEvaluator(model, dataset)
+        raise self.wrong_dataset(model, dataset, 'a folder with images/ and depth/')
 
     def describe(self, model: DepthModel) -> Iterator[tuple[str, str]]:
         """Task, layout and what it was told by."""

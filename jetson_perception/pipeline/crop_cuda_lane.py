@@ -2,25 +2,27 @@
 
 The boxes are known on the host, where they are published, and where a tracker works. What goes to
 the GPU is where each of them is: a launch fits the part of the frame, which is there already,
-straight to the engine's input. Crops take turns; the next one is enqueued before the last is
-waited for.
+straight to the engine's input. As many crops as the engine takes run together, each in a place of
+its own; the next ones are enqueued before the last are waited for.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.errors import ModelError
 from jetson_perception.pipeline.crop_lane import CropLane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from jetson_perception.cuda import CudaDevice
     from jetson_perception.errors import PerceptionError
+    from jetson_perception.images.regions import Region
     from jetson_perception.pipeline.crop_lane import CropModel, Crops
-    from jetson_perception.pipeline.device_frames import DeviceFrames
+    from jetson_perception.pipeline.device_frames import DeviceFrames, DeviceSlot
     from jetson_perception.pipeline.device_path import DevicePath, InFlight
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.lane import Deliver, Lane
@@ -66,10 +68,16 @@ class CropCudaLane(CropLane):
         with self.path.device.pushed():
             super().run(line_up, deliver)
 
+    def begin_first_run(self) -> None:
+        """Begin in the calling thread, which runs batches too; see `Lane.begin_first_run`."""
+        super().begin_first_run()
+        self.path.bind_thread()
+
     def become(self, other: Lane) -> None:
         """Go on with the model of another lane on the same GPU; see `Lane.become`."""
         if not isinstance(other, CropCudaLane) or other.path.device is not self.path.device:
             raise ModelError('a lane cannot move to another device')
+        other.path.bind_thread()
         super().become(other)
         self.path = other.path
 
@@ -100,22 +108,47 @@ class CropCudaLane(CropLane):
             return results, ms
         assert self.frames is not None, 'share_with_crop_lanes comes first'
         slot = frame.device_slot(self.frames)
-
-        def finish(work: InFlight) -> None:
-            results.append(self.path.finish(work))
-            ms['inference'] += work.inference_ms
-            ms['postprocess'] += work.postprocess_ms
-
-        under_way: InFlight | None = None
-        for region in crops.regions:
+        under_way: list[_Begun] = []
+        for indices in self.crops.batches(crops, self._together()):
             self.activity.begin('an inference')
-            begun = self.path.begin_region(slot, region, options)
-            if under_way is not None:
-                finish(under_way)
+            begun = self._begin(slot, [crops.regions[index] for index in indices], options)
+            results += _finished(under_way, ms)
             under_way = begun
-        assert under_way is not None
-        finish(under_way)
+        results += _finished(under_way, ms)
         return results, ms
+
+    def _together(self) -> int:
+        batches = self.path.batches
+        return 1 if batches is None else min(batches.most, self.batching.most)
+
+    def _begin(self, slot: DeviceSlot, regions: Sequence[Region], options: Any) -> list[_Begun]:
+        """Enqueue one inference for all of these parts of a frame."""
+        if len(regions) > 1:
+            assert self.path.batches is not None, 'else crops come one by one'
+            begun = self.path.batches.begin_regions(slot, regions, options)
+            return [_Begun(each, each.finish, index == 0) for index, each in enumerate(begun)]
+        work = self.path.begin_region(slot, regions[0], options)
+        return [_Begun(work, partial(self.path.finish, work), True)]
+
+
+class _Begun(NamedTuple):
+    """The work for a crop."""
+
+    work: InFlight
+    finish: Callable[[], Any]
+    #: Whether it is the first of its inference, whose time all of its crops have.
+    is_first: bool
+
+
+def _finished(under_way: Sequence[_Begun], ms: dict[str, float]) -> list[Any]:
+    """Wait for the crops of an inference; returns their results, and adds up the times."""
+    results = []
+    for each in under_way:
+        results.append(each.finish())
+        if each.is_first:
+            ms['inference'] += each.work.inference_ms
+        ms['postprocess'] += each.work.postprocess_ms
+    return results
 
 
 def make_crop_lane(

@@ -52,6 +52,12 @@ class DeviceBatches(Protocol):
         """Enqueue the work for up to `most` frames; each may be finished by itself, in order."""
         ...
 
+    def begin_regions(
+        self, slot: DeviceSlot, regions: Sequence[Region], options: Any
+    ) -> Sequence[FrameInBatch]:
+        """Enqueue the work for up to `most` parts of a frame, to results in pixels of each."""
+        ...
+
 
 class DevicePath(Protocol):
     """What a CUDA lane runs; the implementations are in `jetson_perception.models.cuda`.

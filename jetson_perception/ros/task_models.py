@@ -9,7 +9,7 @@ from jetson_perception.engines.onnx_file.header import read_head
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
 from jetson_perception.models.batching import most_together
-from jetson_perception.models.crop_model import crops_together
+from jetson_perception.models.crop_model import crops_together, most_crops
 from jetson_perception.models.cuda_batching import open_batches
 from jetson_perception.models.registry import tasks
 from jetson_perception.models.yolo import YoloModel
@@ -89,9 +89,12 @@ def open_node_model(
         _require_use_of_tiles(opened, params)
         opened.batch = crops_together(opened) if on_crops else most_together(opened, cameras)
         opened.set_up(params)
-        if not on_crops:
-            # Only where asked for: each width takes memory of the GPU, and makes the start longer.
-            open_batches(opened, min(cameras, getattr(params, 'max_batch', 0)))
+        # Only where asked for: each width takes memory of the GPU, and makes the start longer.
+        asked = getattr(params, 'max_batch', 0)
+        if on_crops:
+            open_batches(opened, min(asked, most_crops(opened), params.max_crops), 'crops')
+        else:
+            open_batches(opened, min(cameras, asked))
     except BaseException:
         opened.close()
         raise

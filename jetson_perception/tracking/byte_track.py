@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jetson_perception.tracking.assignment import Round
-from jetson_perception.tracking.tracker import Tracker
+from jetson_perception.tracking.tracker import LEAST_HEIGHT_OVERLAP, UNSURE_IOU, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from jetson_perception.tracking.params import TrackingParams
     from jetson_perception.tracking.tracker import Boxes
 
-_UNSURE_IOU = 0.5
-"""A box that is not sure has to lie where a track is expected."""
-
 
 class ByteTrack(Tracker):
     """Tracks of one camera and engine; see `Tracker`."""
@@ -32,10 +29,10 @@ class ByteTrack(Tracker):
         self, boxes: Boxes, may_pair: NDArray[np.bool_], params: TrackingParams
     ) -> Iterator[Round]:
         least = params.track_iou_threshold
-        has_id = self._tracks.track_id >= 0
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
-        likeness = self._height_overlaps(self._positions(), boxes)
-        is_followed, unsure_least = has_id & ~self._is_lost(), max(_UNSURE_IOU, least)
-        yield Round(has_id, boxes.is_sure, overlaps, least, likeness)
-        yield Round(is_followed, ~boxes.is_sure, overlaps, unsure_least, likeness)
-        yield Round(~has_id, boxes.is_sure, overlaps, least, likeness)
+        heights = self._height_overlaps(self._positions(), boxes)
+        alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
+        yield self._sure_round(boxes, alike, heights, least)
+        has_id, unsure_least = self._tracks.track_id >= 0, max(UNSURE_IOU, least)
+        yield Round(has_id & ~self._is_lost(), ~boxes.is_sure, alike, unsure_least, heights)
+        yield Round(~has_id, boxes.is_sure, overlaps, least, heights)

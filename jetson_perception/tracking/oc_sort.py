@@ -21,7 +21,7 @@ import numpy as np
 
 from jetson_perception.tracking import box_filter
 from jetson_perception.tracking.assignment import Round
-from jetson_perception.tracking.tracker import Tracker
+from jetson_perception.tracking.tracker import LEAST_HEIGHT_OVERLAP, UNSURE_IOU, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from jetson_perception.tracking.tracks import Tracks
 
 _DIRECTION_WEIGHT = 0.2
-_UNSURE_IOU = 0.5
 _STEP_S = 1 / 30
 _MOST_STEPS = 30
 
@@ -46,15 +45,17 @@ class OcSort(Tracker):
     ) -> Iterator[Round]:
         least, tracks = params.track_iou_threshold, self._tracks
         has_id = tracks.track_id >= 0
-        is_followed = has_id & ~self._is_lost()
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
-        likeness = self._height_overlaps(self._positions(), boxes)
-        sure, unsure = boxes.is_sure, ~boxes.is_sure
-        yield Round(has_id, sure, overlaps, least, likeness, self._agreement(boxes))
-        yield Round(is_followed, unsure, overlaps, max(_UNSURE_IOU, least), likeness)
+        heights = self._height_overlaps(self._positions(), boxes)
+        alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
+        yield self._sure_round(boxes, alike, heights, least, self._agreement(boxes))
+        is_followed, unsure = has_id & ~self._is_lost(), ~boxes.is_sure
+        yield Round(is_followed, unsure, alike, max(UNSURE_IOU, least), heights)
+        last_heights = self._height_overlaps(tracks.last_boxes, boxes)
         found_last = self._overlaps(tracks.last_boxes, boxes) * may_pair
-        yield Round(has_id, sure, found_last, least, likeness)
-        yield Round(~has_id, sure, overlaps, least, likeness)
+        found_last *= last_heights >= LEAST_HEIGHT_OVERLAP
+        yield Round(has_id, boxes.is_sure, found_last, least, last_heights)
+        yield Round(~has_id, boxes.is_sure, overlaps, least, heights)
 
     def _agreement(self, boxes: Boxes) -> NDArray[np.float64]:
         """How well each box lies in the direction of each track, 0 to 0.2; shape (n, m)."""

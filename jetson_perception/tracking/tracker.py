@@ -10,7 +10,7 @@ import numpy as np
 
 from jetson_perception.tasks.box_overlap import box_ious
 from jetson_perception.tracking import box_filter
-from jetson_perception.tracking.assignment import assign_in_turn, solver
+from jetson_perception.tracking.assignment import Round, assign_in_turn, solver
 from jetson_perception.tracking.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.tracking.assignment import Round
     from jetson_perception.tracking.params import TrackingParams
 
 MOST_BOXES = 1000
 """So many boxes of a frame are followed, the best ones: time grows with their square."""
 MOST_TRACKS = 2000
 """Beyond so many tracks, those that were not found for longest are given up."""
+UNSURE_IOU = 0.5
+"""A box that is not sure has to lie where a track is expected."""
+LEAST_HEIGHT_OVERLAP = 0.7
+"""Below this, a box is not of the object of a track: top and bottom of an object change little
+from frame to frame, and those of people who cross differ."""
+# Of a track that was found in the last frame and one that was not, whichever lies as near, the
+# first one is the likelier: a detector misses few of the objects that it found before.
+_LOST_WORTH = 0.8
 # A driver that repeats a stamp would freeze a filter: to it, nothing can have moved.
 _LEAST_STEP_S = 1e-3
 
@@ -126,6 +133,18 @@ class Tracker(ABC):
         self, boxes: Boxes, may_pair: NDArray[np.bool_], params: TrackingParams
     ) -> Iterable[Round]:
         """How boxes (columns) are assigned to tracks (rows); classes say which pairs may be."""
+
+    def _sure_round(
+        self,
+        boxes: Boxes,
+        alike: NDArray[np.float64],
+        heights: NDArray[np.float64],
+        least: float,
+        bonus: NDArray[np.float64] | float = 0.0,
+    ) -> Round:
+        """Assign sure boxes to tracks with an id, where these are expected now."""
+        worth = heights * np.where(self._is_lost(), _LOST_WORTH, 1.0)[:, None]
+        return Round(self._tracks.track_id >= 0, boxes.is_sure, alike, least, worth, bonus)
 
     def _refound(
         self, tracks: Tracks, centers: NDArray[np.float64], time_s: float

@@ -9,6 +9,7 @@ from command_output import cells, table_rows, write_picture
 from dataset_folders import coco_folder, coco_objects, yolo_folder
 from onnx_models import (
     color_segmentation,
+    depth_network,
     detector,
     instance_segmenter,
     oriented_detector,
@@ -150,6 +151,70 @@ class TestEvaluate:
         assert 'class id 255' in capsys.readouterr().err
         assert main([*command, '--ignore', '255']) == 0
         assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
+
+
+class TestDepth:
+    @pytest.fixture
+    def dataset(self, tmp_path):
+        """Red on the right half, which the network takes for 10 m; nothing measured at the top."""
+        bgr = np.zeros((32, 64, 3), np.uint8)
+        bgr[:, 32:, 2] = 255
+        depth = np.full((32, 64), 8000, np.uint16)
+        depth[:16] = 0
+        depth[:, :32] = 65535
+        write_picture(tmp_path / 'set' / 'images' / 'a.png', bgr)
+        write_picture(tmp_path / 'set' / 'depth' / 'a.png', depth)
+        return str(tmp_path / 'set')
+
+    def test_metres(self, dataset, tmp_path, capsys):
+        network = str(depth_network(tmp_path / 'my.onnx', size_wh=(64, 32)))
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', network, '--dataset', dataset]
+        assert main([*command, '--json', str(file)]) == 0
+        shown = cells(capsys.readouterr().out)
+        assert (shown['abs rel'], shown['RMSE, m']) == ('0.2500', '2.0000')
+        assert (shown['δ < 1.5625'], shown['δ < 1.9531']) == ('1.0000', '1.0000')
+        figures = json.loads(file.read_text())
+        assert figures['rmse_m'] == pytest.approx(2, abs=1e-4)
+        assert (figures['pictures'], figures['values'], figures['max_depth_m']) == (
+            1,
+            'metric',
+            80,
+        )
+        unit = ['--depth-unit', '0.00125', '--json', str(file)]
+        assert main([*command, *unit]) == 0
+        assert json.loads(file.read_text())['abs_rel'] == pytest.approx(0, abs=1e-4)
+        assert json.loads(file.read_text())['delta_1_25'] == 1
+        assert main([*command, '--max-depth', '5', '--json', str(file)]) == 0
+        assert json.loads(file.read_text())['pictures_without_depth'] == 1
+
+    @pytest.mark.parametrize(
+        ('given', 'message'),
+        [
+            pytest.param(['--depth-unit', '0'], r'--depth-unit is 0\.0; expected metres', id='0'),
+            pytest.param(['--max-depth', 'nan'], '--max-depth is nan; expected metres', id='nan'),
+        ],
+    )
+    def test_settings(self, dataset, tmp_path, given, message, capsys):
+        network = str(depth_network(tmp_path / 'my.onnx', size_wh=(64, 32)))
+        assert main(['evaluate', '--model', network, '--dataset', dataset, *given]) == 1
+        assert re.search(message, capsys.readouterr().err)
+
+    def test_another_dataset_and_another_model(self, dataset, colors, tmp_path, capsys):
+        network = str(depth_network(tmp_path / 'my.onnx', size_wh=(64, 32)))
+        scene = 'scene://oranges?count=1'
+        assert main(['evaluate', '--model', network, '--dataset', scene]) == 1
+        assert 'use a folder with images/ and depth/' in capsys.readouterr().err
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert 'the dataset has the depth of each pixel' in capsys.readouterr().err
+
+    @needs_evaluate_extra
+    def test_plot(self, dataset, tmp_path):
+        network = str(depth_network(tmp_path / 'my.onnx', size_wh=(64, 32)))
+        file = tmp_path / 'plot.png'
+        command = ['evaluate', '--model', network, '--dataset', dataset, '--plot', str(file)]
+        assert main(command) == 0
+        assert cv2.imread(str(file)) is not None
 
 
 class TestEvaluateObjects:

@@ -20,7 +20,9 @@ from ros.encoded import encode
 from jetson_perception import CropModel, CropOptions, open_model
 from jetson_perception.errors import CudaError, ImageError
 from jetson_perception.images.encodings import to_bgr, view
+from jetson_perception.models.cuda_batching import open_batches
 from jetson_perception.pipeline import (
+    Batching,
     CropCudaLane,
     CropLane,
     CudaLane,
@@ -51,7 +53,7 @@ class Cascade:
 
     def __init__(self, first, second, options=CropOptions, inputs=1):
         self.models = first, second
-        self.crops = CropModel(second, 1)
+        self.crops = CropModel(second, second.batch)
         self.out, self.errors = {'det': queue.Queue(), 'crop': queue.Queue()}, []
         self.lanes = [
             make_lane('det', first, self._put('det'), on_error=self.errors.append),
@@ -65,6 +67,7 @@ class Cascade:
                 crop_options=options,
             ),
         ]
+        self.lanes[1].batching = Batching(second.batch)
         self.pipeline = Pipeline(self.lanes, inputs=inputs)
         self.pipeline.start()
 
@@ -130,6 +133,41 @@ def test_as_on_the_cpu_without_converting_there(standin, paths, encoding, kind):
         assert not cascade.errors
     det.close()
     second.close()
+
+
+@pytest.mark.parametrize(
+    ('most', 'batches'),
+    [pytest.param(2, [2], id='one_is_left_over'), pytest.param(3, [3], id='all_at_once')],
+)
+@pytest.mark.parametrize('encoding', ['bgr8', 'nv12'])
+def test_boxes_of_an_image_in_one_inference(standin, paths, tmp_path, encoding, most, batches):
+    spots = [(10, 8, 12, 12, 0.9), (20, 18, 20, 28, 0.7)]
+    path = bright_pose(tmp_path / 'open.onnx', spots, size_wh=(32, 32))
+    options = CropOptions(margin=0.1)
+    det, one = (open_model(each, runtime='onnxruntime_cpu') for each in (paths['det'], path))
+    second = on_gpu(path)
+    open_batches(second, most, 'crops')
+    assert second.batch == most
+    begin, begun = second.device_path.batches.begin_regions, []
+
+    def counted(slot, regions, options):
+        begun.append(len(regions))
+        return begin(slot, regions, options)
+
+    second.device_path.batches.begin_regions = counted
+    with Cascade(on_gpu(paths['det']), second, lambda: options) as cascade:
+        for seed in range(4):  # plainly, then by graphs of two blocks
+            frame, bgr = raw_frame(seed, encoding, convert=False)
+            cascade.pipeline.offer(frame)
+            found = cascade.next()
+            expected = CropModel(one, 1)(bgr, det(bgr), options)
+            assert_same_detections(found, expected)
+            assert found.parent_ids == expected.parent_ids
+            assert set(found.parent_ids) == {'#0', '#1', '#2'}
+        assert begun == batches * 4
+        assert not cascade.errors
+    det.close()
+    one.close()
 
 
 @pytest.mark.parametrize('place', ['first_on_cpu', 'second_on_host'])

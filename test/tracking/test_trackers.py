@@ -113,6 +113,15 @@ def test_tracks_begin_anew(kind, change):
     assert following.ids(BOX, size_wh=change.get('size_wh', SIZE_WH)) == [1]
 
 
+def test_a_box_of_another_height_is_of_somebody_else(kind):
+    following = Following(kind)
+    for _ in range(5):
+        assert following.ids(BOX) == [0]
+    farther = (100, 100, 160, 209)  # at an IoU of 0.68
+    assert following.ids(farther) == [1]
+    assert following.ids(BOX, farther) == [0, 1]
+
+
 def test_a_stamp_may_repeat(kind):
     following = Following(kind)
     for step in range(40):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import onnx
 
 OLDEST_OPSET = 7
+BY_RULES = "onnx's converter knows no way; operators were rewritten one by one"
+"""What is said of a model that our own rules converted."""
 _DEEPEST = 4  # how often bodies are looked for in bodies
 
 
@@ -90,7 +92,7 @@ def convert_file(path: Path, opset: int, ir_version: int | None = None) -> Conve
         converted.ir_version = wanted_ir
         _check(converted, path)
     else:
-        converted, changes = _converted(model, path, opset, wanted_ir)
+        converted, changes = convert_model(model, opset, wanted_ir)
     try:
         content = converted.SerializeToString()
     except Exception as err:  # protobuf's: more than 2 GB
@@ -98,10 +100,25 @@ def convert_file(path: Path, opset: int, ir_version: int | None = None) -> Conve
     return Conversion(content, (before, opset), (ir_before, wanted_ir), tuple(changes))
 
 
-def _converted(
-    model: onnx.ModelProto, path: Path, opset: int, ir_version: int
+def convert_model(
+    model: onnx.ModelProto, opset: int, ir_version: int
 ) -> tuple[onnx.ModelProto, list[str]]:
-    """The model in another opset, and what is different."""
+    """The model in another opset, and what is different, for people.
+
+    Parameters
+    ----------
+    model : ModelProto
+        With its weights; may be changed.
+    opset : int
+        Version of the standard operators.
+    ir_version : int
+        Version of the file format.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be converted; the message names the operator or node.
+    """
     onnx = require_onnx()
     before = opset_of(model)
     notes = _inline(model, opset)
@@ -112,8 +129,16 @@ def _converted(
     except ModelError as err:
         if opset >= before:
             raise
-        converted = _lowered(original, opset, ir_version, err)
-        notes.append("onnx's converter knows no way; operators were rewritten one by one")
+        try:
+            converted = _lowered(original, opset, ir_version, err)
+        except ModelError as second:
+            if second is err:
+                raise
+            raise ModelError(
+                f'the model has opset {before}, and cannot be converted to opset {opset}: '
+                f'{str(second).rstrip(".")}. Export it with opset {opset}'
+            ) from second
+        notes.append(BY_RULES)
     return converted, [*notes, *_differences(original, converted, before, opset)]
 
 

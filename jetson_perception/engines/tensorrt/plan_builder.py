@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.onnx_file.graph import has_quantization, load_model, require_onnx
+from jetson_perception.engines.onnx_file.opset_conversion import BY_RULES, convert_model
 from jetson_perception.engines.onnx_file.precision import (
     WANTED_IR,
     WANTED_OPSET,
-    convert_opset,
     coordinates_in_float,
     float_weights,
     is_fp16,
@@ -315,12 +315,17 @@ def _mended(
     if opset in (0, WANTED_OPSET) and ir_version <= WANTED_IR:
         return
     try:
-        converted = convert_opset(model).SerializeToString()
+        converted, changes = convert_model(model, WANTED_OPSET, WANTED_IR)
     except ModelError as err:
         yield None, str(err)
     else:
         note = f'converted from opset {opset}, IR version {ir_version}, to opset {WANTED_OPSET}'
-        yield converted, note
+        if BY_RULES in changes:
+            note += (
+                f' ({BY_RULES}; jetson-perception convert {path.name} --opset {WANTED_OPSET} '
+                'compares results)'
+            )
+        yield converted.SerializeToString(), note
 
 
 _PARSER_HINTS = (
