@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device_picture import DevicePicture
 
 _FORMATS = 'yuv420p', 'yuvj420p'
+_ABOVE_ALL_COUNTS = 1 << 48
 _MOST_REFUSED = 300  # packets in a row that cannot be decoded before a video counts as over
 
 
@@ -93,9 +94,11 @@ class GpuVideo:
                 recolor = None
                 if wanted is not None:
                     recolor = self._resources.add(CudaRecoloring(self._device, wanted))
-                is_ordered = at_once and not packets.reordered
+                self._is_ordered = at_once and not packets.reordered
                 self._nvdec = self._resources.add(
-                    Nvdec(pool, packets.codec, packets.size_wh, recolor, at_once=is_ordered)
+                    Nvdec(
+                        pool, packets.codec, packets.size_wh, recolor, at_once=self._is_ordered
+                    )
                 )
                 # Only then is it known that this GPU decodes this video.
                 while not self._decoded and not self._ended:
@@ -140,7 +143,7 @@ class GpuVideo:
             self._ended = True
             decoded = self._nvdec.flush()
         else:
-            number = next(self._numbers)
+            number = self._number(packet)
             self._under_way[number] = packet
             decoded = self._nvdec.decode(packet.data, number)
         for picture, number in decoded:
@@ -152,8 +155,22 @@ class GpuVideo:
                 )
             if of is not None and not of.hidden:
                 self._decoded.append((picture, of))
-        for number in [each for each in self._under_way if each < number - _MOST_REFUSED]:
-            del self._under_way[number]  # of pictures that never came
+        while len(self._under_way) > _MOST_REFUSED:
+            del self._under_way[next(iter(self._under_way))]  # of a picture that never came
+
+    def _number(self, packet: TimedPacket) -> int:
+        """What is to come back with a packet's picture.
+
+        NVDEC gives numbers out in ascending order, with whichever packet they came (seen on an
+        H200): so they have to ascend as pictures are shown.
+        """
+        count = next(self._numbers)
+        if self._is_ordered or packet.time_ms is None:
+            return count
+        number = round(packet.time_ms * 1000) + _ABOVE_ALL_COUNTS
+        while number in self._under_way:
+            number += 1
+        return number
 
 
 def wanted_colors(packets: VideoPackets) -> Recoloring | None:

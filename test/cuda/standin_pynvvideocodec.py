@@ -4,14 +4,17 @@ It is not NVDEC: FFmpeg decodes, and pictures come as NV12. It is strict. Names,
 and defaults are those of PyNvVideoCodec 2.2.4, against which test_pynvvideocodec_names.py holds
 them. As with the real one, packets are read while `Decode` runs and not later, the memory of
 pictures is written again with the next packet, work is on the stream that was given, and pictures
-come later than their packets unless the latency is low. What the real one would not survive
-raises MisuseError: another context, a stream that is not there, two threads at a time.
+come later than their packets unless the latency is low. Numbers of packets are given out in
+ascending order, as on an H200, and not with the pictures that they came with. What the real one
+would not survive raises MisuseError: another context, a stream that is not there, two threads at
+a time.
 """
 
 from __future__ import annotations
 
 import ctypes
 import enum
+import heapq
 import sys
 import threading
 import types
@@ -107,6 +110,7 @@ class PyNvDecoder:
         )
         self._context.thread_count = 1
         self._held: deque = deque()
+        self._numbers: list[int] = []
         self._memory: list = []
         self._busy = threading.Lock()
         library.sessions += 1
@@ -136,6 +140,7 @@ class PyNvDecoder:
             return self._given(self._pictures(None), 0)
         data = av.Packet(ctypes.string_at(packet.bsl_data, packet.bsl))
         data.pts = data.dts = packet.pts
+        heapq.heappush(self._numbers, packet.pts)
         is_low = self._latency is not DisplayDecodeLatencyType.NATIVE
         if is_low and packet.decode_flag & VideoPacketFlag.ENDOFPICTURE.value == 0:
             raise MisuseError('a picture at once needs the flag that says where it ends')
@@ -156,7 +161,7 @@ class PyNvDecoder:
 
     def _frame(self, picture):
         if picture.format.name not in ('yuv420p', 'yuvj420p'):
-            return DecodedFrame(Pixel_Format.P016, [], picture.pts)
+            return DecodedFrame(Pixel_Format.P016, [], heapq.heappop(self._numbers))
         planes = picture.to_ndarray()
         height, width = picture.height, picture.width
         step = width + self._library.padding
@@ -178,7 +183,7 @@ class PyNvDecoder:
                 [height // 2, width // 2, 2], [step, 2, 1], memory.address + step * height
             ),
         ]
-        return DecodedFrame(Pixel_Format.NV12, views, picture.pts)
+        return DecodedFrame(Pixel_Format.NV12, views, heapq.heappop(self._numbers))
 
     def _free(self):
         """Write over the pictures of the packet before, as the next ones do, in order."""
