@@ -76,8 +76,16 @@ class Robot:
     def is_well(self):
         """Wait until each line says so."""
         self.answers()
-        self.told('', 'active', DiagnosticStatus.OK)
-        self.told(': segmentation', 'results a second', DiagnosticStatus.OK)
+        name = f'/{self.peer.namespace}/seg_node'
+        heard = self.peer.collect('/diagnostics', DiagnosticArray)
+        self.peer.wait_for(
+            lambda: all(
+                (status := newest_status(heard, f'{name}{line}'))
+                and status.level == DiagnosticStatus.OK
+                for line in ('', ': segmentation')
+            ),
+            'lines that are OK',
+        )
 
     @contextmanager
     def camera_silent(self):
@@ -127,6 +135,7 @@ def test_no_file_handle_is_left(robot):
     robot.peer.stop_collecting('annotated')
 
 
+@pytest.mark.slow
 def test_no_memory_is_left_for_an_image(robot):
     large = png(np.zeros((4000, 6000), np.uint8))
     pages = int(Path(f'/proc/{robot.process.pid}/statm').read_text().split()[0])
@@ -141,6 +150,7 @@ def test_no_memory_is_left_for_an_image(robot):
     robot.is_well()
 
 
+@pytest.mark.slow
 def test_what_is_logged_cannot_be_written(robot):
     """As on a full disk: the log of ROS, and what the process prints."""
     heard = robot.peer.collect('/rosout', Log)
