@@ -1,4 +1,7 @@
-"""A thread for work that nobody waits for, such as drawing: it takes the newest item, or none."""
+"""A thread for work that nobody waits for, such as drawing: it takes the newest item, or none.
+
+It has no more of the processor than the process was started with, so others go first.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from jetson_perception.pipeline.activity import (
 )
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.printable import printable
+from jetson_perception.process.scheduling import give_way
 from jetson_perception.shortages import shortage
 
 if TYPE_CHECKING:
@@ -91,6 +95,7 @@ class NewestWorker(Generic[T]):
         return None
 
     def _run(self) -> None:
+        give_way()
         while (item := self._slot.take()) is not None:
             self.activity.begin(self._what)
             try:

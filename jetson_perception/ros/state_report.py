@@ -70,6 +70,8 @@ class StateReport:
         self._namesakes = Namesakes(node)
         #: What callbacks raised.
         self.callback_errors = CallbackErrors()
+        #: What the process may not do that it is to do.
+        self.process_problem = ''
         self._hang_told = ''
         self._seconds_without_time = 0
 
@@ -77,8 +79,12 @@ class StateReport:
         """The line of now; call it once a second, in the executor's thread."""
         self._tell_hang(condition.hang)
         level, message = _lifecycle(condition)
-        raised = self.callback_errors.problem()
-        found = (self._tell_clock(), raised, *condition.parameter_problems)
+        found = (
+            self._tell_clock(),
+            self.callback_errors.problem(),
+            self.process_problem,
+            *condition.parameter_problems,
+        )
         problems = list(filter(None, found))
         if problems and level == diagnostics.OK:
             level, message = diagnostics.WARN, '; '.join(problems)

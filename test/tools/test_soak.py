@@ -1,7 +1,9 @@
 """What tools/soak.py makes of its samples."""
 
+import json
 import math
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +13,12 @@ import pytest
 
 pytest.importorskip('rclpy')  # the command starts nodes
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'soak.py'
+sys.path.insert(0, str(TOOL.parent))
 
-import soak
-from soaking import plot
-from soaking.samples import Sample, imbalance, sample, slope
+import soak  # noqa: E402
+from soaking import plot  # noqa: E402
+from soaking.samples import Sample, imbalance, sample, slope  # noqa: E402
 
 
 class TestSlope:
@@ -92,3 +95,27 @@ def test_the_figure(tmp_path):
     taken = [Sample(float(at), 30_000, 90_000, 12, 40, {'seg': 8.0}, {'seg': at}) for at in (0, 1)]
     plot.write(tmp_path / 'soak.svg', {'seg_node': taken})
     assert 'own memory (MB)' in (tmp_path / 'soak.svg').read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_half_a_minute_of_it(tmp_path):
+    file = tmp_path / 'soak.json'
+    command = [
+        sys.executable,
+        str(TOOL),
+        '--minutes',
+        '0.5',
+        '--warm-up',
+        '0.1',
+        '--json',
+        str(file),
+    ]
+    done = subprocess.run(
+        [*command, '--limit', '1e9'], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('images sent, ') == 6
+    taken = json.loads(file.read_text())
+    assert set(taken) == {'seg_node', 'yolo_node'}
+    assert all(len(each) > 10 for each in taken.values())
