@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write topics.md, messages.md, commands.md, launch_arguments.md, faults.md, and policies of SROS 2.
+"""Write topics, messages, commands, launch_arguments and faults.md, and the policies of SROS 2.
 
 Usage: source tools/env.sh && python tools/generate_reference.py [--check]
 

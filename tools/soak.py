@@ -52,6 +52,7 @@ NODES = {
 }
 CALIBRATION_S, FASTEST_HZ = 20.0, 200.0
 ANSWER_S = 120.0
+_LAST_S = 30.0
 
 
 def main() -> int:
@@ -141,6 +142,14 @@ class Listener:
         end = time.monotonic() + seconds
         while (left_s := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left_s)
+
+    def wait_for_last(self) -> None:
+        """Return when no frame is under way any more, or will not be done."""
+        deadline = time.monotonic() + _LAST_S
+        while time.monotonic() < deadline:
+            self.spin(2.0)  # stats come once a second
+            if not any(map(imbalance, self.all_stats.values())):
+                return
 
     def wait_for_all(self) -> None:
         """Return when every engine has answered each camera."""
@@ -236,7 +245,7 @@ class Soak:
             assert camera.stdout is not None
             camera.stdin.close()
             sent = dict(zip(NAMES, map(int, camera.stdout.readline().split()), strict=True))
-            listener.spin(3.0)  # the last results and their stats
+            listener.wait_for_last()
         self._account(sent)
 
     def _show(self, at_s: float) -> None:
