@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -169,4 +169,8 @@ threading.Event().wait()
         begun = ticks(pid)
         wait_until(lambda: ticks(pid) > begun + 20)  # it is in the inference
         parent.kill()
-    wait_until(lambda: not is_alive(pid))
+    try:
+        wait_until(lambda: not is_alive(pid))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # or it would compute for ever
