@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-yolo test test-all test-slow lint docs clean
+.PHONY: help setup demo demo-yolo test test-all test-slow soak lint docs clean
 
 ready := tools/setup.sh --quiet && source tools/env.sh
 
@@ -40,6 +40,9 @@ test-all: lint ## The same with the slow tests
 
 test-slow: ## Run the slow tests alone, or a part of them: SLICE=1/4
 	@$(ready) && $(pytest) -m slow $(if $(SLICE),--slice '$(SLICE)') $(ARGS)
+
+soak: ## Run two cameras and all engines for long, and see that nothing grows: MINUTES=120
+	@$(ready) && python tools/soak.py $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)
 
 lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RUNTIMES = ('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu')
 """Libraries that run a model, the fastest first; 'auto' takes the first that can be used."""
 
+ISOLATIONS = ('none', 'process')
+"""Where an engine runs: in the process that opens it, or in one of its own."""
+
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 

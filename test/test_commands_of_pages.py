@@ -99,9 +99,9 @@ NEEDS = {
         r'(cd|source) .*',
     ],
     'minutes; the same is tested with less': [
-        r'make (demo|demo-yolo|setup|test)( .*)?',  # test/nodes/test_demo.py, and CI itself
+        r'make (demo|demo-yolo|setup|soak|test)( .*)?',  # test_demo.py, test_soak.py, CI itself
         r'(chrt -r 1 )?python (tools/|scenes/training/|- models/).*',
-        r"sudo bash -c 'source tools/env.sh && python tools/measure_transport.py.*'",
+        r"sudo bash -c 'source tools/env.sh && python tools/measure_(transport|share).py.*'",
         r"sudo bash -c 'source tools/env.sh && python tools/measure_small_board.py.*'",
         r'models=.*',
         r'export MALLOC_.*',

@@ -79,3 +79,11 @@ def test_the_issue_form_takes_the_report_of_selftest():
     assert all(option in section for option in options)
     for path in re.findall(r'`(docs/\S+?)`', told):
         assert (ROOT / path).is_file()
+
+
+def test_the_soak_runs_every_night():
+    text = (ROOT / '.github/workflows/soak.yaml').read_text()
+    assert 'schedule' in yaml.safe_load(text)[True]  # YAML reads `on` so
+    (job,) = jobs('soak').values()
+    assert 'make soak MINUTES=10' in scripts(job)
+    assert job['timeout-minutes'] > 20

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     'printable',
     'errors',
+    'shortages',
     'installing',
     'palette',
     'renamed',

@@ -25,8 +25,10 @@ from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
 from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
+from jetson_perception.ros.process_scheduling import ProcessParams
 
 ROOT = Path(__file__).resolve().parent.parent
+_PROCESS = [('The process', ProcessParams, 'process')]
 _ANNOTATED = [
     ('The annotated image', AnnotatedParams, 'annotated'),
     ('The annotated image as JPEG', JpegParams, 'annotated.compressed'),
@@ -43,6 +45,7 @@ NODES: dict[str, list[tuple[str, type, str]]] = {
         *_INPUT,
         ('Model', SegParams, ''),
         *_ANNOTATED,
+        *_PROCESS,
     ],
     'yolo_node': [
         ('Node', ManagedParams, ''),
@@ -55,11 +58,13 @@ NODES: dict[str, list[tuple[str, type, str]]] = {
         ),
         ('Objects in space, by depth images beside the images', DepthParams, 'depth'),
         *_ANNOTATED,
+        *_PROCESS,
     ],
     'camera_node': [
         ('Node', ManagedParams, ''),
         ('Source', CameraParams, ''),
         ('The image as JPEG', JpegParams, 'image_raw.compressed'),
+        *_PROCESS,
     ],
 }
 

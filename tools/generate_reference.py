@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/topics.md, messages.md, commands.md, launch_arguments.md and the policies of SROS 2.
+"""Write topics, messages, commands, launch_arguments and faults.md, and the policies of SROS 2.
 
 Usage: source tools/env.sh && python tools/generate_reference.py [--check]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / 'test')]
 
-from reference import commands, messages, policies, topics  # noqa: E402
+from reference import commands, faults, messages, policies, topics  # noqa: E402
 from reference.writing import write_or_check  # noqa: E402
 
 
@@ -37,6 +37,7 @@ def files() -> dict[Path, str]:
         docs / 'commands.md': commands.page(),
         docs / 'launch_arguments.md': commands.launch_page(),
         ROOT / 'config' / 'sros2' / 'jetson_perception.policy.xml': policies.policy(),
+        docs / 'faults.md': faults.page(ROOT),
     }
 
 

@@ -46,12 +46,13 @@ def main() -> int:
     )
     parser.add_argument('--seconds', type=float, default=1800.0, help='measured time (1800)')
     parser.add_argument(
-        '--warm-up', type=float, default=120.0, metavar='SECONDS', help='not measured (120)'
-    )
+        '--warm-up', type=float, metavar='N',
+        help='seconds that are not measured (120), or rounds (a quarter of those measured)',
+    )  # fmt: skip
     parser.add_argument('--rate', type=float, default=200.0, help='images per second (200)')
     parser.add_argument(
         "--lifecycle-rounds", type=int, default=0, metavar="N",
-        help="run N rounds of lifecycle states instead, after N/4 rounds of warm-up",
+        help="run N rounds of lifecycle states instead",
     )  # fmt: skip
     parser.add_argument(
         '--limit', type=float, default=1.0, metavar='MB', help='allowed growth (1)'
@@ -76,9 +77,12 @@ def main() -> int:
         stack.enter_context(publishing(arguments.rate))
         watcher = stack.enter_context(watching(node))
         if arguments.lifecycle_rounds:
-            samples = through_states(watcher, arguments.lifecycle_rounds)
+            rounds = arguments.lifecycle_rounds
+            warm_up = max(rounds // 4, 1) if arguments.warm_up is None else int(arguments.warm_up)
+            samples = through_states(watcher, warm_up, rounds)
         else:
-            samples = over_time(watcher, arguments.warm_up, arguments.seconds)
+            warm_up_s = 120.0 if arguments.warm_up is None else arguments.warm_up
+            samples = over_time(watcher, warm_up_s, arguments.seconds)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(each) for each in samples], indent=1) + '\n')
     return report(samples, arguments)
@@ -279,10 +283,10 @@ def over_time(watcher: Watcher, warm_up_s: float, seconds: float) -> list[Sample
     return samples
 
 
-def through_states(watcher: Watcher, rounds: int) -> list[Sample]:
+def through_states(watcher: Watcher, warm_up: int, rounds: int) -> list[Sample]:
     """Take a sample after the warm-up, and one after each further round."""
     samples = []
-    for number in range(-max(rounds // 4, 1), rounds + 1):
+    for number in range(-warm_up, rounds + 1):
         if number >= 0:
             samples.append(watcher.sample(number))
             if number % max(rounds // 10, 1) == 0:

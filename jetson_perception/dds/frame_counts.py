@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Losses that are worth a word: fewer frames, or a smaller share, are lost on a busy machine.
 _LEAST_LOST, _LEAST_SHARE = 3, 0.05
@@ -194,9 +198,14 @@ class FrameCounts:
     ----------
     seconds : int
         How many seconds the last ones are.
+    now_ns : callable
+        Nanoseconds that never go back.
     """
 
-    def __init__(self, seconds: int = 4) -> None:
+    def __init__(self, seconds: int = 4, *, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._now_ns = now_ns
+        #: When the newest frame was taken; None before the first.
+        self._taken_ns: int | None = None
         self._numbered = NumberedFrames()
         self._stamped = StampedFrames()
         self._by_number = False
@@ -231,6 +240,7 @@ class FrameCounts:
             When it was sent, where there are numbers, and the stamp in its header.
         """
         self._received += 1
+        self._taken_ns = self._now_ns()
         self._by_number = number is not None
         if number is not None:
             self._missing += self._numbered.take(number, sent_ns)
@@ -252,9 +262,26 @@ class FrameCounts:
         self._missing = self._seconds[-1][1]
 
     def lost_on_the_way(self, total: int) -> None:
-        """Take the middleware's own count of what it has lost so far for the subscription."""
+        """Take the middleware's own count of what it has lost so far for the subscription.
+
+        When a publisher is discovered again, as after a silence of its host, Fast DDS counts all
+        that it has ever sent as lost. So no more is taken than can have been sent since the newest
+        frame, as what is missing before that is known.
+        """
         self._is_told = True
-        self._on_the_way = max(self._on_the_way, self._before_subscription + total)
+        told, most = self._before_subscription + total, self._most_on_the_way()
+        if most is not None and told > most:
+            self._before_subscription -= told - most
+            told = most
+        self._on_the_way = max(self._on_the_way, told)
+
+    def _most_on_the_way(self) -> int | None:
+        """How many can be lost so far; None before the first frame, and without numbers."""
+        if self._taken_ns is None or not self._by_number:
+            return None
+        silent_s = (self._now_ns() - self._taken_ns) / 1e9
+        rate_hz = _FASTER * self.rate_hz if self.rate_hz else _MOST_HZ
+        return max(self._missing, self._on_the_way) + int(silent_s * rate_hz) + _SPARE
 
     def second_passed(self) -> None:
         """Let a second of the last ones go; call it once a second."""

@@ -22,6 +22,7 @@ from jetson_perception.engines.tensorrt.availability import tensorrt_problem
 from jetson_perception.engines.tensorrt.plan_file import check_plan_file, is_plan_file
 from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
 from jetson_perception.model_info import (
+    ISOLATIONS,
     PRECISIONS,
     RUNTIMES,
     ModelInfo,
@@ -135,6 +136,8 @@ def open_engine(
     device: int = 0,
     kernels: tuple[str, ...] = (),
     dla_core: int = -1,
+    isolation: str = 'none',
+    inference_limit_s: float = 10.0,
 ) -> Engine:
     """Open a model on a runtime. The first time, building may take minutes.
 
@@ -160,6 +163,11 @@ def open_engine(
         'int8' matters; it is refused everywhere for a model without quantized layers.
     progress, cancel, device, kernels, dla_core
         See `EngineRequest`.
+    isolation : str
+        One of `ISOLATIONS`. 'process' opens the engine in a process of its own, which is ended
+        when an inference takes longer than `inference_limit_s`, and started again.
+    inference_limit_s : float
+        See `isolation`; seconds.
 
     Raises
     ------
@@ -180,6 +188,11 @@ def open_engine(
             f'{did_you_mean(precision, PRECISIONS)}',
             'precision',
         )
+    if isolation not in ISOLATIONS:
+        raise ParameterError(
+            f'isolation is {quoted(isolation)}; expected one of {", ".join(ISOLATIONS)}',
+            'isolation',
+        )
     overrides = overrides or ModelInfo()
     problem = find_problem(overrides)
     if problem:
@@ -191,8 +204,15 @@ def open_engine(
     request = EngineRequest(
         path, threads, size_wh, precision, progress, cancel, device, kernels, dla_core
     )
+    opened: Engine
     with START_TIMES.span('opening', path.name):
-        opened, reason = _open(runtime, request)
+        if isolation == 'process':
+            from jetson_perception.engines.isolation.engine import IsolatedEngine
+
+            isolated = IsolatedEngine(runtime, request, inference_limit_s)
+            opened, reason = isolated, isolated.reason
+        else:
+            opened, reason = open_on(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
@@ -220,7 +240,7 @@ def _require_int8(request: EngineRequest) -> None:
         )
 
 
-def _open(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
+def open_on(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
     """The engine, and why it was chosen if the choice was left open."""
     path, device = request.path, request.device
     is_plan = is_plan_file(path)

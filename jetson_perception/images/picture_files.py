@@ -28,6 +28,7 @@ from jetson_perception.images.picture_header import (
     read_picture_header,
 )
 from jetson_perception.printable import printable
+from jetson_perception.shortages import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,12 @@ def decode_picture(
         data = _only_pixels_of_png(data)
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as err:  # also if memory runs out
+    except cv2.error as err:
+        lacks = shortage(err)
+        if lacks:
+            raise ImageError(
+                f'{header.format} of {header.width}×{header.height} pixels, and {lacks}'
+            ) from err
         raise ImageError(f'{header.format} that is damaged, or cannot be decoded here') from err
     if pixels is None:
         raise ImageError(f'{header.format} that is damaged, or cannot be decoded here')

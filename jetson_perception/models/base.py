@@ -140,7 +140,8 @@ class Model(Generic[Result, Options]):
         options : object, optional
             Used when `postprocess` is called without options.
         building
-            `precision`, `progress`, `cancel`, `device` and `dla_core`, as in `open_engine`.
+            `precision`, `progress`, `cancel`, `device`, `dla_core`, `isolation` and
+            `inference_limit_s`, as in `open_engine`.
 
         Raises
         ------

@@ -42,7 +42,8 @@ def open_model(
     node : str
         Refuse models that this node does not run.
     building
-        `precision`, `progress`, `cancel`, `device` and `dla_core`, as in `open_engine`.
+        `precision`, `progress`, `cancel`, `device`, `dla_core`, `isolation` and
+        `inference_limit_s`, as in `open_engine`.
 
     Raises
     ------

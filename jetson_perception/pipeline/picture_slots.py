@@ -50,11 +50,17 @@ class PictureCounts(NamedTuple):
         Frames that no picture was made of, because a newer one came before the thread was free.
     rate_hz : float
         Pictures sent a second.
+    failed : int
+        Frames that no picture could be made of.
+    problem : str
+        Why that is so of the newest one; '' if it was sent.
     """
 
     sent: int
     skipped: int
     rate_hz: float
+    failed: int = 0
+    problem: str = ''
 
 
 class PictureSlots:
@@ -100,10 +106,7 @@ class PictureSlots:
     def counts(self) -> dict[str, PictureCounts]:
         """What became of the pictures, by topic."""
         now_ns = time.monotonic_ns()
-        return {
-            topic: PictureCounts(slot.worker.finished, slot.worker.skipped, slot.rate.rate(now_ns))
-            for topic, slot in self._slots.items()
-        }
+        return {topic: slot.counts(now_ns) for topic, slot in self._slots.items()}
 
     def close(self, patience_s: float) -> list[LeftBehind]:
         """End the threads after the pictures under way; those that take longer than this."""
@@ -134,6 +137,12 @@ class _Slot:
         skipped = self.worker.give(order)
         if skipped is not None:
             skipped.done()
+
+    def counts(self, now_ns: int) -> PictureCounts:
+        worker, rate_hz = self.worker, self.rate.rate(now_ns)
+        return PictureCounts(
+            worker.finished, worker.skipped, rate_hz, worker.failed, worker.problem
+        )
 
     def _send(self, order: _Order) -> None:
         try:

@@ -7,15 +7,23 @@ import logging
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import printable
 from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
+from jetson_perception.shortages import shortage
 
 log = logging.getLogger(__name__)
 
 
 def as_expected(error: Exception, lane: str, where: str) -> PerceptionError:
-    """An error of a lane as a PerceptionError; one that nobody knows is logged with traceback."""
+    """An error of a lane as a PerceptionError.
+
+    One that nobody expects is logged with its traceback; one of a machine that has run out of
+    something is not.
+    """
     if isinstance(error, PerceptionError):
         return error
     if is_out_of_memory(error):
         return PerceptionError(f'{lane}: {why_out_of_memory()}')
+    lacks = shortage(error)
+    if lacks:
+        return PerceptionError(f'{lane}: {lacks}')
     log.error('%s: unexpected error %s', lane, where, exc_info=error)
     return PerceptionError(f'{lane}: unexpected {type(error).__name__}: {printable(error)}')

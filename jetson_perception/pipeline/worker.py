@@ -1,4 +1,7 @@
-"""A thread for work that nobody waits for, such as drawing: it takes the newest item, or none."""
+"""A thread for work that nobody waits for, such as drawing: it takes the newest item, or none.
+
+It has no more of the processor than the process was started with, so others go first.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.slot import LatestSlot
+from jetson_perception.printable import printable
+from jetson_perception.process.scheduling import give_way
+from jetson_perception.shortages import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +35,7 @@ class NewestWorker(Generic[T]):
     Parameters
     ----------
     work : callable
-        Called with an item. If it raises, that is logged, and the thread continues.
+        Called with an item. If it raises, that is logged now and then, and the thread continues.
     name : str
         The thread's name.
     what : str
@@ -41,6 +47,10 @@ class NewestWorker(Generic[T]):
         Items that were worked on without an error.
     skipped : int
         Items that nobody worked on because a newer one came.
+    failed : int
+        Items that the work raised an error for.
+    problem : str
+        What it raised for the newest item; '' if that was worked on.
     """
 
     def __init__(
@@ -51,6 +61,8 @@ class NewestWorker(Generic[T]):
         self._told_s = -_TELL_EVERY_S
         self.finished = 0
         self.skipped = 0
+        self.failed = 0
+        self.problem = ''
         self._slot: LatestSlot[T] = LatestSlot()
         #: What the thread is doing.
         self.activity = Activity(name)
@@ -83,21 +95,29 @@ class NewestWorker(Generic[T]):
         return None
 
     def _run(self) -> None:
+        give_way()
         while (item := self._slot.take()) is not None:
             self.activity.begin(self._what)
             try:
                 self._work(item)
                 self.finished += 1
-            except ImageError as error:  # a JPEG that a GPU's decoder took, damaged as it is
-                self._tell(error)
-            except Exception:
+                self.problem = ''
+            except Exception as error:  # noqa: BLE001 - told of, and the next item may do
                 if not self._left:  # after that, what it uses may be gone
-                    log.exception('%s failed', self._thread.name)
+                    self._tell(error)
             self.activity.end()
 
-    def _tell(self, error: ImageError) -> None:
-        """Say what is wrong with an image; the next one may come 33 ms later."""
+    def _tell(self, error: Exception) -> None:
+        """Count an error and say what it is; the next one may come 33 ms later."""
+        # A JPEG that a GPU's decoder took may be damaged.
+        expected = str(error) if isinstance(error, ImageError) else shortage(error)
+        self.failed += 1
+        self.problem = expected or f'unexpected {type(error).__name__}: {printable(error)}'
         now_s = time.monotonic()
-        if not self._left and now_s - self._told_s >= _TELL_EVERY_S:
-            self._told_s = now_s
-            log.warning('%s: %s', self._thread.name, error)
+        if now_s - self._told_s < _TELL_EVERY_S:
+            return
+        self._told_s = now_s
+        if expected:
+            log.warning('%s: %s', self._thread.name, expected)
+        else:
+            log.error('%s failed', self._thread.name, exc_info=error)

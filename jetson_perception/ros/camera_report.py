@@ -29,8 +29,11 @@ def source_status(
         'times lost': capture.times_lost,
     }
     jpegs = publisher.jpegs.counts()
+    if jpegs.problem and level == diagnostics.OK:
+        level, message = diagnostics.WARN, f'compressed images are not sent: {jpegs.problem}'
     values['compressed images sent'] = jpegs.sent
     values['compressed images skipped (a newer one came)'] = jpegs.skipped
+    values['compressed images failed'] = jpegs.failed
     values |= diagnostics.stage_values(publisher.times)
     return diagnostics.status(
         level, name, message or f'{rate:.1f} frames a second', values, hardware=uri

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from jetson_perception.printable import printable_line, printable_lines
+from jetson_perception.printable import printable, printable_line, printable_lines
 from jetson_perception.ros import qos
 from jetson_perception.ros.steady_timer import steady_timer
+from jetson_perception.shortages import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,8 +75,17 @@ class DiagnosticsPublisher:
         steady_timer(node, 1.0, self.publish)
 
     def publish(self) -> None:
-        """Publish now."""
-        msg = DiagnosticArray(status=self._collect())
+        """Publish now: what is the matter with the node, or why that cannot be found out."""
+        try:
+            self._send(self._collect())
+        except Exception as error:
+            words = shortage(error) or f'unexpected {type(error).__name__}: {printable(error)}'
+            name = self._node.get_fully_qualified_name()
+            self._send([status(ERROR, name, f'how it does cannot be found out: {words}', {})])
+            raise  # for the log
+
+    def _send(self, lines: list[DiagnosticStatus]) -> None:
+        msg = DiagnosticArray(status=lines)
         msg.header.stamp = self._node.get_clock().now().to_msg()
         for line in msg.status:
             line.hardware_id = line.hardware_id or self._node.get_fully_qualified_name()

@@ -117,7 +117,9 @@ class JpegPublisher:
         if worker is None:
             return PictureCounts(0, 0, 0.0)
         rate_hz = self._rate.rate(time.monotonic_ns())
-        return PictureCounts(worker.finished, worker.skipped, rate_hz)
+        return PictureCounts(
+            worker.finished, worker.skipped, rate_hz, worker.failed, worker.problem
+        )
 
     def close(self, patience_s: float) -> LeftBehind | None:
         """Take no more images; the thread, if the one under way takes longer than this."""

@@ -90,7 +90,7 @@ class ManagedNode(LifecycleNode):
         self._lifecycle = Transitions(self)
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
-        self._state_report = StateReport(self)
+        self.state_report = StateReport(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
         self._traces = TraceService(self, lambda: self._managed.value.keep_trace)
@@ -343,7 +343,7 @@ class ManagedNode(LifecycleNode):
             facts=self.facts(),
             parameter_problems=self.parameter_problems,
         )
-        return [self._state_report.status(condition), *(self.diagnose() if self.active else [])]
+        return [self.state_report.status(condition), *(self.diagnose() if self.active else [])]
 
 
 def _say_that_it_waits(node: ManagedNode) -> None:

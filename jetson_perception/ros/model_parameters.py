@@ -10,6 +10,7 @@ from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import (
     COLOR_ORDERS,
+    ISOLATIONS,
     PRECISIONS,
     RESIZES,
     RUNTIMES,
@@ -64,6 +65,21 @@ class ModelParams:
         'on, in fp16 or int8; layers that it cannot run are run by the GPU, and listed when the '
         'engine is built. -1: the GPU. Untested on a DLA.',
         between=(-1, 15),
+        at_configure=True,
+    )
+    isolation: str = param(
+        'none',
+        'Where the engine runs: none, in the process of the node; process, in another one, with '
+        'images in shared memory. One that hangs in a driver, crashes or loses its GPU is then '
+        'ended and started again, and the node goes on meanwhile; images are fitted and results '
+        'decoded on the CPU.',
+        choices=ISOLATIONS,
+        at_configure=True,
+    )
+    inference_limit_s: float = param(
+        10.0,
+        'How long an inference may take, with isolation: process, before its process is ended.',
+        between=(0.1, 600.0),
         at_configure=True,
     )
     threads: int = param(

@@ -18,6 +18,7 @@ from jetson_perception.process import ending
 from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.beginning import EARLY, SEGMENT_BYTES, begin, require_arguments
 from jetson_perception.ros.lifecycle_bond import bond_with_manager
+from jetson_perception.ros.process_scheduling import schedule_process
 from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def run_node(
         transports.forget_profile()
         bond = bond_with_manager(node)
         log_library_to(node)
+        schedule_process(node)
         START_TIMES.done('making the node')
         logging.getLogger('jetson_perception').info('transports: %s', taken.description)
         if not spinner.stopped:

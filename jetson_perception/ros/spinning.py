@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from rclpy.executors import SingleThreadedExecutor
 
+from jetson_perception.ros.callback_errors import CallbackErrors
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from rclpy.guard_condition import GuardCondition
     from rclpy.node import Node
 
-log = logging.getLogger(__name__)
-
-LOG_EVERY_S = 5.0
-"""Shortest time between two logged tracebacks of failed callbacks, seconds."""
-
 
 class Spinner:
     """Runs a node's callbacks in the thread that calls `spin`, until `stop`.
 
     `rclpy.spin_until_future_complete` adds a callback to its future with every event, and keeps
-    them all: 270 bytes an event. This keeps nothing. Nor does it end by what a callback raises,
-    which is logged: a node stays up, whatever it is sent.
+    them all: 270 bytes an event. This keeps nothing. Nor does it end by what a callback raises:
+    a node stays up, whatever it is sent. That is logged, and goes to the node's `state_report`.
     """
 
     def __init__(self) -> None:
@@ -34,7 +28,7 @@ class Spinner:
         self._lock = threading.Lock()
         #: Wakes the executor, while there is one.
         self._wake: GuardCondition | None = None
-        self._logged_s = -LOG_EVERY_S
+        self._errors = CallbackErrors()
 
     @property
     def stopped(self) -> bool:
@@ -56,6 +50,9 @@ class Spinner:
         ExternalShutdownException
             When the context was shut down meanwhile.
         """
+        report = getattr(node, 'state_report', None)
+        if report is not None:
+            self._errors = report.callback_errors
         executor = SingleThreadedExecutor(context=node.context)
         # One of the node's, as the executor gives callbacks only, not that it was woken.
         wake = node.create_guard_condition(_nothing)
@@ -80,9 +77,8 @@ class Spinner:
         else:
             callback()
         error = callback.exception()
-        if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
-            self._logged_s = time.monotonic()
-            log.error('unexpected error in a callback', exc_info=error)
+        if error is not None:
+            self._errors.add(error)
 
 
 def _called(entity: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.process.service_manager import tell_service_manager
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.callback_errors import CallbackErrors
 from jetson_perception.ros.namesakes import Namesakes
 from jetson_perception.ros.stamps import clock_problem
 
@@ -67,6 +68,10 @@ class StateReport:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._namesakes = Namesakes(node)
+        #: What callbacks raised.
+        self.callback_errors = CallbackErrors()
+        #: What the process may not do that it is to do.
+        self.process_problem = ''
         self._hang_told = ''
         self._seconds_without_time = 0
 
@@ -74,7 +79,13 @@ class StateReport:
         """The line of now; call it once a second, in the executor's thread."""
         self._tell_hang(condition.hang)
         level, message = _lifecycle(condition)
-        problems = list(filter(None, [self._tell_clock(), *condition.parameter_problems]))
+        found = (
+            self._tell_clock(),
+            self.callback_errors.problem(),
+            self.process_problem,
+            *condition.parameter_problems,
+        )
+        problems = list(filter(None, found))
         if problems and level == diagnostics.OK:
             level, message = diagnostics.WARN, '; '.join(problems)
         namesake = self._namesakes.problem()

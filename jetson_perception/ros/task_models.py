@@ -81,6 +81,8 @@ def open_node_model(
         precision=params.precision,
         device=params.device,
         dla_core=params.dla_core,
+        isolation=params.isolation,
+        inference_limit_s=params.inference_limit_s,
         overrides=params.overrides(task=task, **said),
         node=node,
         **building,

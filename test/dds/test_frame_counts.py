@@ -191,6 +191,24 @@ class TestFrameCounts:
         made.take(14, 14 * PERIOD_NS, 0)
         assert made.after_the_newest == Counted()
 
+    def test_a_publisher_that_is_discovered_again_has_not_lost_all_that_it_ever_sent(self):
+        """Fast DDS counts so; how many can be lost is known by the time since the newest frame."""
+        now_ns = 0
+        made = FrameCounts(now_ns=lambda: now_ns)
+        for number in range(5000, 5010):
+            made.take(number, number * PERIOD_NS, 0)
+        made.lost_on_the_way(0)
+        now_ns = 10 * PERIOD_NS
+        made.lost_on_the_way(5020)
+        assert made.total.received == 10
+        assert 10 <= made.total.lost <= 50
+        made.take(5021, 5021 * PERIOD_NS, 0)
+        lost = made.total.lost
+        made.lost_on_the_way(5020)
+        assert made.total.lost == lost
+        made.lost_on_the_way(5022)
+        assert lost <= made.total.lost <= lost + 2
+
     def test_between_two_subscriptions_nothing_is_missing(self):
         made = counts([1, 2, 5], told=2)
         made.begin_anew()

@@ -57,9 +57,10 @@ class Robot:
         self.publisher = peer.image_publisher()
         peer.node.create_timer(0.05, self._publish)
 
-    def start(self, name, where, model):
+    def start(self, name, where, model, **parameters):
         """Start a seg_node of that name; see hanging_seg_node.py, or '' for one without."""
-        made = node_process('seg_node', self.peer.namespace, model=str(model), threads=1)
+        parameters |= {'model': str(model), 'threads': 1}
+        made = node_process('seg_node', self.peer.namespace, **parameters)
         process = (HangingProcess if where else NodeProcess)(
             'seg_node',
             self.peer.namespace,
@@ -227,3 +228,35 @@ def test_sigint_ends_a_process_in_an_endless_run(robot):
     )
     code, elapsed_s = robot.interrupt('endless')
     assert (code, elapsed_s < ENDED_S) == (0, True)
+
+
+@pytest.mark.slow
+def test_an_engine_in_a_process_of_its_own_is_ended_and_the_node_goes_on(tmp_path):
+    """No transition is needed, nor a new node."""
+    model = endless_segmentation(tmp_path / 'endless.onnx')
+    with closing(Peer()) as peer, ExitStack() as stack:
+        robot = Robot(peer, tmp_path, stack)
+        robot.start('isolated', '', model, isolation='process', inference_limit_s=1.0)
+        masks = peer.collect('isolated/mask', Image)
+        peer.wait_for(lambda: masks, 'masks')
+        begun = time.monotonic()
+        robot.pixels = BRIGHT
+        status = peer.wait_for_status(
+            'isolated: segmentation',
+            lambda status: 'process of the engine' in status.message,
+            'the engine that hangs',
+        )
+        assert status.level == DiagnosticStatus.WARN
+        assert robot.logged('isolated', 'did not answer within 1 s; it is started again')
+        assert time.monotonic() - begun < TOLD_S
+        robot.pixels = DARK
+        masks.clear()
+        peer.wait_for(lambda: len(masks) > 5, 'masks again')
+        peer.wait_for_status(
+            'isolated: segmentation',
+            lambda status: status.level == DiagnosticStatus.OK,
+            'a lane that is well',
+        )
+        assert peer.state('isolated') == 'active'
+        code, elapsed_s = robot.interrupt('isolated')
+        assert (code, elapsed_s < ENDED_S) == (0, True)

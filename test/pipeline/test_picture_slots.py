@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pipeline.waiting import DEADLINE_S, wait_until
 
-from jetson_perception.pipeline import Frame, PictureKind, PictureSlots
+from jetson_perception.pipeline import Frame, PictureCounts, PictureKind, PictureSlots
 
 
 class Kind:
@@ -61,7 +61,7 @@ def test_a_frame_that_nobody_wants_a_picture_of_is_done_at_once():
     with closing(Slots(Kind('annotated', wanted=False))) as slots:
         slots.offer(frame)
         assert slots.done == [frame]
-        assert slots.counts()['annotated'] == (0, 0, 0.0)
+        assert slots.counts()['annotated'] == PictureCounts(0, 0, 0.0)
 
 
 def test_a_kind_that_is_stuck_keeps_no_other_back_and_what_it_misses_is_counted():
@@ -113,8 +113,9 @@ def test_a_picture_that_fails_is_logged_and_its_frame_done(caplog):
         slots.offer(frame)
         assert done.get(timeout=DEADLINE_S) is frame
     assert slots.close(DEADLINE_S) == []
-    assert slots.counts()['annotated'].sent == 0
-    assert 'annotated drawing failed' in caplog.text
+    told = 'unexpected ValueError: no ink'
+    assert slots.counts()['annotated'] == PictureCounts(0, 0, 0.0, failed=2, problem=told)
+    assert caplog.text.count('annotated drawing failed') == 1, 'it would be 30 times a second'
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     worker.give('good')
     assert done.get(timeout=DEADLINE_S) == 'good'
     worker.close()
-    assert (worker.finished, worker.skipped) == (1, 0)
+    assert (worker.finished, worker.skipped, worker.failed) == (1, 0, 1)
+    assert worker.problem == ''
     assert 'drawing failed' in caplog.text
     assert 'no ink' in caplog.text
 
@@ -61,6 +62,7 @@ def test_images_that_cannot_be_used_are_told_of_in_one_line(caplog):
         worker.give(number)
         assert done.get(timeout=DEADLINE_S) == number
     worker.close()
+    assert worker.problem == 'its data end too soon'
     assert caplog.messages == ['drawing: its data end too soon']
     assert caplog.records[0].exc_info is None
 

@@ -1,5 +1,6 @@
 """Health on /diagnostics: once a second, in every state, in words and numbers."""
 
+import errno
 import re
 
 import pytest
@@ -54,6 +55,27 @@ class TestDiagnosticsPublisher:
         stamps = [(msg.header.stamp.sec, msg.header.stamp.nanosec) for msg in arrays]
         assert stamps == sorted(set(stamps))
         assert stamps[0] > (0, 0)
+
+    def test_what_fails_in_them_is_told_in_their_place(self, peer):
+        arrays = peer.collect('/diagnostics', DiagnosticArray)
+
+        def fail():
+            raise OSError(errno.EMFILE, 'Too many open files')
+
+        publisher = diagnostics.DiagnosticsPublisher(peer.node, fail)
+        for timer in list(peer.node.timers):
+            peer.node.destroy_timer(timer)
+
+        def comes():
+            with pytest.raises(OSError, match='Too many'):
+                publisher.publish()
+            peer.listen_once(0.05)
+            return arrays
+
+        peer.wait_for(comes, 'a line')
+        (line,) = arrays[0].status
+        assert (line.level, line.name) == (diagnostics.ERROR, f'/{peer.namespace}/peer')
+        assert line.message.startswith('how it does cannot be found out: no file handle of ')
 
     def test_once_a_second(self, peer):
         diagnostics.DiagnosticsPublisher(peer.node, list)

@@ -78,3 +78,10 @@ def test_systemd_hears_of_it_and_restarts_what_hangs(report, tmp_path, monkeypat
         report.status(replace(IDLE, active=True, hang='it hangs'))
         assert systemd.recv(1000) == b'READY=1\nSTATUS=no model\nWATCHDOG=1\n'
         assert systemd.recv(1000) == b'READY=1\nSTATUS=it hangs\n'
+
+
+def test_what_a_callback_raised_is_a_warning(report):
+    report.callback_errors.add(ZeroDivisionError('of a test'))
+    status = report.status(replace(IDLE, active=True))
+    assert status.level == diagnostics.WARN
+    assert status.message == 'a callback failed: unexpected ZeroDivisionError: of a test'

@@ -12,9 +12,9 @@ from jetson_perception.errors import ImageError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, read_picture_header
 from jetson_perception.pipeline.worker import NewestWorker
 from jetson_perception.ros import qos
+from jetson_perception.ros.callback_errors import LOG_EVERY_S
 from jetson_perception.ros.image_messages import frame_from_image, jpeg_message, stamp_ns
 from jetson_perception.ros.quiet_events import NO_WARNINGS
-from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.view.robot import Picture
 
 if TYPE_CHECKING:

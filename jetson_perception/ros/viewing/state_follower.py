@@ -11,8 +11,8 @@ from rclpy.serialization import deserialize_message
 
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.callback_errors import LOG_EVERY_S
 from jetson_perception.ros.quiet_events import NO_WARNINGS
-from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.ros.viewing.facts import CONVERSIONS
 from jetson_perception.ros.viewing.followed_topics import FollowedTopics
 from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
