@@ -58,6 +58,14 @@ def test_what_is_no_matter_of_degree_is_told(other):
     assert found.other[0].startswith('a.png.detections')
 
 
+def test_an_object_about_the_threshold_may_be_missing():
+    faint = {**BOX, 'score': 0.26}
+    one, other = [line('a.png', detections=[BOX, faint])], [line('a.png', detections=[BOX])]
+    for found in (parity.compare_records(one, other), parity.compare_records(other, one)):
+        assert found.other == []
+        assert found.largest['score'] == 0
+
+
 def test_a_missing_picture_is_told():
     found = parity.compare_records([line('a.png'), line('b.png')], [line('a.png')])
     assert found.records == 1
