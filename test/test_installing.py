@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import jetson_perception
-from jetson_perception import installing
 from jetson_perception.installing import pip_install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +28,7 @@ def test_numpy_is_kept_fit_for_what_is_built_for_it(monkeypatch, numpy, command)
             raise importlib.metadata.PackageNotFoundError(name)
         return numpy
 
-    monkeypatch.setattr(installing, 'version', version)
+    monkeypatch.setattr(importlib.metadata, 'version', version)
     assert pip_install('onnx', 'rosbags') == command
 
 
