@@ -4,13 +4,21 @@ from __future__ import annotations
 
 
 def pip_install(*packages: str) -> str:
-    """The command, which keeps NumPy 1 where that is installed.
+    """The command, which keeps NumPy fit for the packages that are built for it.
 
     The newest packages bring NumPy 2, with which OpenCV and cv_bridge of Ubuntu 22.04 and 24.04
-    cannot be imported any more.
+    cannot be imported any more; and the SciPy of Ubuntu 22.04 takes no NumPy from 1.25 on.
     """
-    keep = " 'numpy<2'" if _numpy_version().startswith('1.') else ''
-    return f'pip install {" ".join(packages)}{keep}'
+    bound = _numpy_bound(_numpy_version())
+    return ' '.join(['pip install', *packages, *([f"'numpy<{bound}'"] if bound else [])])
+
+
+def _numpy_bound(installed: str) -> str:
+    """The version that NumPy must stay below; '' where any will do."""
+    major, minor = (*installed.split('.'), '')[:2]
+    if major != '1':
+        return ''
+    return '1.25' if minor.isdecimal() and int(minor) < 25 else '2'
 
 
 def _numpy_version() -> str:

@@ -69,6 +69,13 @@ def test_no_class_is_too_long():
     assert not long
 
 
+def test_no_named_tuple_is_generic():
+    """Python 3.10, which Humble and JetPack 6 have, refuses to make such a class."""
+    named_tuples = [each for each in classes() if 'NamedTuple' in each.bases]
+    assert len(named_tuples) > 10
+    assert not [each.name for each in named_tuples if len(each.bases) > 1]
+
+
 @pytest.mark.parametrize(
     'name', ['EngineCache', 'OnnxRuntimeCudaEngine', 'PerceptionNode', 'TensorRTEngine']
 )

@@ -16,7 +16,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jetson_perception.pipeline.activity import Activity, WatchedThread, join_until
 
@@ -30,7 +31,8 @@ S = TypeVar('S')
 T = TypeVar('T')
 
 
-class _Done(NamedTuple, Generic[T]):
+@dataclass(frozen=True)  # a generic NamedTuple takes Python 3.11
+class _Done(Generic[T]):
     """What became of an item."""
 
     value: T | None

@@ -31,6 +31,12 @@ def sampled_as_411():
     return cv2.imencode('.jpg', PICTURE, options)[1].tobytes()
 
 
+def others():
+    """Kinds that this OpenCV can write: that of Ubuntu 22.04 cannot choose the sampling."""
+    if hasattr(cv2, 'IMWRITE_JPEG_SAMPLING_FACTOR'):
+        yield pytest.param(sampled_as_411(), id='411')
+
+
 def segment(marker, content):
     return bytes((0xFF, marker)) + struct.pack('>H', len(content) + 2) + content
 
@@ -95,7 +101,7 @@ def test_what_cameras_send_is_taken_and_says_the_same_picture(data):
         pytest.param(jpeg().replace(b'\xff\xc0', b'\xff\xc9', 1), id='arithmetic'),
         pytest.param(jpeg(mode='CMYK'), id='cmyk'),
         pytest.param(jpeg(keep_rgb=True), id='rgb'),
-        pytest.param(sampled_as_411(), id='411'),
+        *others(),
         pytest.param(without(jpeg(), 0xC4), id='motion_jpeg'),
         pytest.param(without(jpeg(), 0xDB), id='no_quantization'),
         pytest.param(with_changed(jpeg(), 0xC0, 0, 12), id='twelve_bits'),
