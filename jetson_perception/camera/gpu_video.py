@@ -96,9 +96,7 @@ class GpuVideo:
                     recolor = self._resources.add(CudaRecoloring(self._device, wanted))
                 self._is_ordered = at_once and not packets.reordered
                 self._nvdec = self._resources.add(
-                    Nvdec(
-                        pool, packets.codec, packets.size_wh, recolor, at_once=self._is_ordered
-                    )
+                    Nvdec(pool, packets.codec, packets.size_wh, recolor, at_once=self._is_ordered)
                 )
                 # Only then is it known that this GPU decodes this video.
                 while not self._decoded and not self._ended:
