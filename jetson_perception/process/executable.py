@@ -61,12 +61,10 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
 def run_perception_node_module(module: str) -> NoReturn:
     """The same for a node with engines, which begins what takes long before it imports the node.
 
-    A GPU is made ready in threads, if the node seems to want one, and DDS discovers cameras.
+    DDS discovers cameras meanwhile.
     """
-    from jetson_perception.process import gpu_ahead
 
     def begin() -> None:
-        gpu_ahead.begin(sys.argv, os.environ, sys.path)
         early = _imported('jetson_perception.ros.beginning').EARLY
         _before_end.append(early.end)
         early.begin()
