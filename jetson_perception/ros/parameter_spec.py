@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -152,23 +153,30 @@ class ParameterSpec:
         InvalidParameterTypeException, InvalidParameterValueException
             The value given is of another type, or out of range.
         """
-        default = self.kind if self.is_list else self.default
+        if self.is_list:
+            return self._declare_list(node, ignore_override)
+        descriptor = self._descriptor(self.meta['read_only'])
+        return node.declare_parameter(
+            self.name, self.default, descriptor, ignore_override=ignore_override
+        ).value
+
+    def _declare_list(self, node: Node, ignore_override: bool) -> tuple[Any, ...]:
         parameter = node.declare_parameter(
-            self.name, default, self._descriptor(), ignore_override=ignore_override
+            self.name, self.kind, self._descriptor(False), ignore_override=ignore_override
         )
-        if not self.is_list:
-            return parameter.value
         if parameter.value is None:
             # rclpy accepts no empty list as a default, because it has no type. The parameter must
             # not stay unset: a client that asks for all of them gets none when one has no value.
             node.set_parameters([Parameter(self.name, self.kind, [])])
+        if self.meta['read_only']:
+            descriptor = copy(node.describe_parameter(self.name))  # else the node's own
+            descriptor.read_only = True
+            node.set_descriptor(self.name, descriptor)
         return tuple(parameter.value or ())
 
-    def _descriptor(self) -> ParameterDescriptor:
+    def _descriptor(self, read_only: bool) -> ParameterDescriptor:
         # A fresh one each time: rclpy writes the name and type into the object it is given.
-        descriptor = ParameterDescriptor(
-            description=self.meta['description'], read_only=self.meta['read_only']
-        )
+        descriptor = ParameterDescriptor(description=self.meta['description'], read_only=read_only)
         if self.meta['choices']:
             descriptor.additional_constraints = 'one of: ' + ', '.join(self.meta['choices'])
         if self.meta['between']:

@@ -37,7 +37,7 @@ class ProcessParams:
         (),
         'The only cores that the same threads may run on; empty: as it was started.',
         read_only=True,
-        example='[2, 3]',
+        example='[0, 1]',
     )
 
 

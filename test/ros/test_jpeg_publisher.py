@@ -39,7 +39,7 @@ def test_nothing_is_encoded_while_nobody_subscribes_or_before_the_start(peer, jp
     jpegs.start()
     jpegs.give(large(9), 'mono8', unique_header())
     jpegs.send(large(9), 'mono8', unique_header())
-    assert jpegs.counts() == (0, 0, 0.0)
+    assert jpegs.counts() == (0, 0, 0.0, 0, '')
 
 
 def test_the_newest_is_sent_and_what_was_not_is_counted(peer, jpegs):
@@ -54,7 +54,7 @@ def test_the_newest_is_sent_and_what_was_not_is_counted(peer, jpegs):
     (msg,) = peer.wait_for(lambda: with_stamp_of(heard, newest), 'the newest image')
     assert jpegs.close(DEADLINE_S) is None
     counts = jpegs.counts()
-    assert counts == (0, 0, 0.0)  # counted from start to close
+    assert counts == (0, 0, 0.0, 0, '')  # counted from start to close
     assert len(heard) < len(headers)
     for each in heard:
         gray = [header.stamp for header in headers].index(each.header.stamp) * 30
@@ -74,7 +74,7 @@ def test_counts_until_it_is_closed(peer, jpegs):
     assert jpegs.counts().skipped > 0
     jpegs.close(DEADLINE_S)
     jpegs.start()
-    assert jpegs.counts() == (0, 0, 0.0)
+    assert jpegs.counts() == (0, 0, 0.0, 0, '')
     jpegs.give(large(9, 30), 'mono8', unique_header())  # another size
     peer.wait_for(lambda: jpegs.counts().sent == 1, 'an image after another start')
 

@@ -368,6 +368,21 @@ def test_a_parameter_that_only_the_start_can_set(make_node):
     assert Parameters(make_node(fixed=3), Fixed).value.fixed is False
 
 
+@pytest.mark.parametrize('given', [{}, {'cores': [0, 1]}], ids=['empty', 'given'])
+def test_a_list_that_only_the_start_can_set_has_a_value(make_node, given):
+    @dataclass(frozen=True)
+    class Fixed:
+        cores: tuple[int, ...] = param((), 'A list.', read_only=True)
+
+    node = make_node(**given)
+    assert list(Parameters(node, Fixed).value.cores) == given.get('cores', [])
+    assert list(stored(node, 'cores')) == given.get('cores', [])
+    assert node.describe_parameter('cores').read_only
+    assert not set_one(node, 'cores', [2]).successful
+    with pytest.raises(ParameterImmutableException):
+        node.undeclare_parameter('cores')
+
+
 def test_what_one_dataclass_refuses_the_other_does_not_take(make_node):
     node = make_node()
     first, second = Parameters(node, Settings, 'first'), Parameters(node, Settings, 'second')
