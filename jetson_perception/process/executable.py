@@ -5,6 +5,7 @@ Imports little, so that signals are handled before slow imports.
 
 from __future__ import annotations
 
+import _thread
 import gc
 import importlib
 import os
@@ -31,6 +32,9 @@ _SPINNING = {
     # (medians, two cores), and just then the driver or the middleware has its next work to do.
     'OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER': '0',
 }
+
+#: How long the process may take to leave when it is told to end while it still imports.
+_LEAVING_S = 1.0
 
 #: Called before the process ends by a signal while it still imports.
 _before_end: list[Callable[[], object]] = []
@@ -131,11 +135,41 @@ def _have_threads_sleep() -> None:
 
 def _end_quietly_on(*numbers: int, code: int) -> None:
     def end(*_: object) -> None:
-        for leave in _before_end:
-            leave()
+        for number in numbers:
+            signal.signal(number, lambda *_: None)  # Ctrl-C comes twice to a launched node
+        if _before_end:
+            _leave()
         os._exit(code)
 
     for number in numbers:
         signal.signal(number, end)
     # The scripts' first line blocks signals until they are handled: see CMakeLists.txt.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
+def _leave() -> None:
+    """Call `_before_end` in another thread, and wait for it no longer than `_LEAVING_S`.
+
+    The main thread may hold a lock that leaving takes, such as that of ROS's context, and cannot
+    let go of it before its signal handler has returned.
+    """
+    # Libraries keep Python's own lock while they clean up. Where one of them hangs, no Python code
+    # runs any more, so the kernel ends the process.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, 2 * _LEAVING_S)
+    left = _thread.allocate_lock()
+    left.acquire()
+
+    def run() -> None:
+        try:
+            for leave in _before_end:
+                leave()
+        finally:
+            left.release()
+
+    try:
+        # Not of `threading`: to start one of those takes a lock that the main thread may hold too.
+        _thread.start_new_thread(run, ())
+    except RuntimeError:  # no thread can be started: then it is gone without a word
+        return
+    left.acquire(timeout=_LEAVING_S)

@@ -1,9 +1,13 @@
+"""Programs that begin, and that are told to end while they still import."""
+
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
+WAIT_S = 20.0
 PRINT = """
 import os
 
@@ -38,3 +42,57 @@ def test_idle_threads_of_libraries_sleep(tmp_path, run, variable, usual, given, 
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == (f'{expected or usual}\n', '', 0)
+
+
+#: In place of a program's module: to import it takes for ever.
+IMPORTING = """
+import threading
+
+print('importing', flush=True)
+threading.Event().wait()
+"""
+#: The module of a node is imported, and leaving hangs in a library that keeps Python's own lock.
+HANGING_LIBRARY = """
+import ctypes
+from jetson_perception.process import executable
+
+executable._before_end.append(lambda: ctypes.PyDLL(None).sleep(600))
+executable.run_node_module('importing')
+"""
+NO_THREAD = """
+import _thread
+from jetson_perception.process import executable
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+
+_thread.start_new_thread = refuse
+executable._before_end.append(print)
+executable.run_node_module('importing')
+"""
+
+
+@pytest.mark.parametrize(
+    ('script', 'code'),
+    [
+        pytest.param(HANGING_LIBRARY, -signal.SIGALRM, id='hangs_in_a_library'),
+        pytest.param(NO_THREAD, 0, id='no_thread_can_be_started'),
+    ],
+)
+def test_ends_though_it_cannot_leave(tmp_path, script, code):
+    (tmp_path / 'importing.py').write_text(IMPORTING)
+    process = subprocess.Popen(
+        [sys.executable, '-c', script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == 'importing\n'
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=WAIT_S)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (*said, process.returncode) == ('', '', code)

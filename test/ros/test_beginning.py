@@ -20,6 +20,16 @@ import threading
 print('importing', flush=True)
 threading.Event().wait()
 """
+#: As when a signal comes while ROS's context is made or shut down: the main thread holds its lock.
+HOLDING = """
+import threading
+
+import rclpy
+
+with rclpy.get_default_context()._lock:
+    print('importing', flush=True)
+    threading.Event().wait()
+"""
 BROKEN = 'import no_such_module'
 START = (
     "from jetson_perception.process import executable; executable.run_perception_node_module('{}')"
@@ -67,6 +77,16 @@ def test_others_discover_it_while_it_imports_and_see_it_leave(peer, importing, n
     said = process.communicate(timeout=WAIT_S)
     assert (*said, process.returncode) == ('', '', 0)
     peer.wait_for(lambda: name not in peer.node.get_node_names(), 'their end')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_ends_though_the_context_is_held(importing, number):
+    process = importing(HOLDING)
+    assert process.stdout.readline() == 'importing\n'
+    process.send_signal(number)
+    process.send_signal(number)  # as Ctrl-C comes from the terminal and from launch
+    assert process.communicate(timeout=WAIT_S) == ('', '')
+    assert process.returncode == 0
 
 
 def test_says_what_cannot_be_imported(importing):
