@@ -31,9 +31,46 @@ _WORDS = re.compile(
 _KIB = 1 << 10
 #: A limit of a process, what counts against it, and the option of `ulimit`.
 _LIMITS = (('Max data size', 'VmData', '-d'), ('Max address space', 'VmSize', '-v'))
-#: Folder of a hierarchy, the names of its limit and usage, and those of what it can drop at once.
-_VERSION_2 = ('memory.max', 'memory.current', 'inactive_file')
-_VERSION_1 = ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')
+_UNLIMITED = 1 << 60
+"""Limits from here on are none: version 1 of control groups has no word for 'max'."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """Names that a version of control groups has in the folder of a group.
+
+    Attributes
+    ----------
+    limit, usage : str
+        Files with the most memory that the group may have, and with what it has, bytes.
+    swap_limit, swap_usage : str
+        Those of swap; in version 1, of memory and swap together.
+    reclaimable : tuple of str
+        Lines of memory.stat: part of the usage that the kernel frees before it refuses memory,
+        files that it has read and its own caches, as in a machine's MemAvailable.
+    """
+
+    limit: str
+    usage: str
+    swap_limit: str
+    swap_usage: str
+    reclaimable: tuple[str, ...]
+
+
+_VERSION_2 = _Version(
+    'memory.max',
+    'memory.current',
+    'memory.swap.max',
+    'memory.swap.current',
+    ('inactive_file', 'active_file', 'slab_reclaimable'),
+)
+_VERSION_1 = _Version(
+    'memory.limit_in_bytes',
+    'memory.usage_in_bytes',
+    'memory.memsw.limit_in_bytes',
+    'memory.memsw.usage_in_bytes',
+    ('total_inactive_file', 'total_active_file'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +82,7 @@ class Memory:
     total_bytes : int
         What it has altogether, without swap.
     available_bytes : int
-        What can still be taken, swap of the machine included.
+        What can still be taken: with swap, and with what the kernel holds of files.
     owner : str
         'this machine', 'this process (ulimit -d)' or 'the control group /…', for people.
     """
@@ -98,18 +135,13 @@ def _all(root: Path) -> Iterator[Memory]:
         _, _, rest = line.partition(':')
         controllers, _, path = rest.partition(':')
         if controllers == '':
-            yield from _of_groups(root / 'sys/fs/cgroup', path, _VERSION_2)
+            yield from _of_groups(root, 'sys/fs/cgroup', path, _VERSION_2)
         elif 'memory' in controllers.split(','):
-            yield from _of_groups(root / 'sys/fs/cgroup/memory', path, _VERSION_1)
+            yield from _of_groups(root, 'sys/fs/cgroup/memory', path, _VERSION_1)
 
 
 def _of_machine(root: Path) -> Memory | None:
-    sizes = {
-        name: int(size) * _KIB
-        for name, size in re.findall(
-            r'^(\w+):\s+(\d+) kB', _text(root / 'proc/meminfo'), re.MULTILINE
-        )
-    }
+    sizes = _meminfo(root)
     if 'MemTotal' not in sizes:
         return None
     available = sizes.get('MemAvailable', sizes.get('MemFree', 0))
@@ -127,26 +159,55 @@ def _of_process(root: Path) -> Iterator[Memory]:
             yield Memory(total, total - int(used[1]) * _KIB, f'this process (ulimit {option})')
 
 
-def _of_groups(hierarchy: Path, path: str, names: tuple[str, str, str]) -> Iterator[Memory]:
-    """Groups from this process's own up to the root; a container sees its own as the root."""
-    limit_name, usage_name, droppable_name = names
+def _of_groups(root: Path, hierarchy: str, path: str, version: _Version) -> Iterator[Memory]:
+    """Groups from the root down to this process's own; a container sees its own as the root."""
     below = path.strip('/').split('/') if path.strip('/') else []
     if '..' in below:  # of a process that is seen from another namespace
         below = []
-    for depth in range(len(below), -1, -1):
-        folder = hierarchy.joinpath(*below[:depth])
-        try:
-            limit = int(_text(folder / limit_name))
-            used = int(_text(folder / usage_name))
-        except ValueError:  # not there, or 'max'
+    free_swap = _meminfo(root).get('SwapFree', 0)
+    allowed_swap: int | None = None
+    for depth in range(len(below) + 1):
+        folder = root.joinpath(hierarchy, *below[:depth])
+        limit, used = (_size(folder / name) for name in (version.limit, version.usage))
+        if limit is None or used is None:  # the root of a machine has neither
             continue
-        if limit >= 1 << 60:  # version 1 has no word for 'max'
+        swap = _swap_of_group(folder, version, limit - used)
+        if swap is not None:  # no group has more than those above it
+            allowed_swap = min(swap, free_swap if allowed_swap is None else allowed_swap)
+        if limit >= _UNLIMITED:
             continue
-        droppable = re.search(
-            rf'^{droppable_name} (\d+)$', _text(folder / 'memory.stat'), re.MULTILINE
-        )
-        left = limit - used + (int(droppable[1]) if droppable else 0)
+        left = limit - used + _reclaimable(folder, version) + (allowed_swap or 0)
         yield Memory(limit, left, f'the control group /{"/".join(below[:depth])}')
+
+
+def _swap_of_group(folder: Path, version: _Version, left_without_swap: int) -> int | None:
+    """Bytes of swap that a group itself may still take; None where that is not told."""
+    limit, used = (_size(folder / name) for name in (version.swap_limit, version.swap_usage))
+    if limit is None or used is None:
+        return None
+    if limit >= _UNLIMITED:
+        return _UNLIMITED
+    left = limit - used
+    return max(left - left_without_swap if version is _VERSION_1 else left, 0)
+
+
+def _reclaimable(folder: Path, version: _Version) -> int:
+    lines = re.findall(r'^(\w+) (\d+)$', _text(folder / 'memory.stat'), re.MULTILINE)
+    return sum(int(size) for name, size in lines if name in version.reclaimable)
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    """Sizes of the machine's memory, bytes."""
+    lines = re.findall(r'^(\w+):\s+(\d+) kB', _text(root / 'proc/meminfo'), re.MULTILINE)
+    return {name: int(size) * _KIB for name, size in lines}
+
+
+def _size(path: Path) -> int | None:
+    """The number in a file of a control group; None where it is not there, or none."""
+    text = _text(path)
+    if text == 'max':
+        return _UNLIMITED
+    return int(text) if text.isdecimal() else None
 
 
 def _of_sysconf() -> int:

@@ -32,21 +32,29 @@ def machine(tmp_path):
     return write
 
 
-def group_2(folder, limit, used, droppable=0):
-    return {
-        f'sys/fs/cgroup{folder}/memory.max': f'{limit}\n',
-        f'sys/fs/cgroup{folder}/memory.current': f'{used}\n',
-        f'sys/fs/cgroup{folder}/memory.stat': f'anon 5\ninactive_file {droppable}\n',
+def group_2(folder, limit, used, droppable=0, swap=None):
+    """Files of a group; `swap` are its limit and usage."""
+    files = {
+        'memory.max': limit,
+        'memory.current': used,
+        'memory.stat': f'anon 5\nfile 9\ninactive_file {droppable}\n',
     }
+    if swap:
+        files |= dict(zip(('memory.swap.max', 'memory.swap.current'), swap, strict=True))
+    return {f'sys/fs/cgroup{folder}/{name}': f'{text}\n' for name, text in files.items()}
 
 
-def group_1(folder, limit, used, droppable=0):
-    return {
-        f'sys/fs/cgroup/memory{folder}/memory.limit_in_bytes': f'{limit}\n',
-        f'sys/fs/cgroup/memory{folder}/memory.usage_in_bytes': f'{used}\n',
-        f'sys/fs/cgroup/memory{folder}/memory.stat': f'inactive_file 7\n'
-        f'total_inactive_file {droppable}\n',
+def group_1(folder, limit, used, droppable=0, with_swap=None):
+    """Files of a group; `with_swap` are limit and usage of memory and swap together."""
+    files = {
+        'memory.limit_in_bytes': limit,
+        'memory.usage_in_bytes': used,
+        'memory.stat': f'inactive_file 7\nactive_file 7\ntotal_inactive_file {droppable}\n',
     }
+    if with_swap:
+        names = ('memory.memsw.limit_in_bytes', 'memory.memsw.usage_in_bytes')
+        files |= dict(zip(names, with_swap, strict=True))
+    return {f'sys/fs/cgroup/memory{folder}/{name}': f'{text}\n' for name, text in files.items()}
 
 
 def test_nothing_is_known(tmp_path):
@@ -95,6 +103,54 @@ def test_version_1(machine):
     files = group_1('/a/b', 10**9, 8 * 10**8, 10**8) | group_1('/a', UNLIMITED_1, 10**9)
     root = machine(**{'proc/self/cgroup': '9:name=systemd:/x\n4:cpu,memory:/a/b\n0::/\n'}, **files)
     assert memory_left(root) == Memory(10**9, 3 * 10**8, 'the control group /a/b')
+
+
+def test_files_that_a_container_has_read_can_be_dropped(machine):
+    """It has read a large model twice: so the kernel counts its pages as active."""
+    files = group_2('', 10**9, 95 * 10**7, 10**8)
+    files['sys/fs/cgroup/memory.stat'] += 'active_file 300000000\nslab_reclaimable 20000000\n'
+    root = machine(**{'proc/self/cgroup': '0::/\n'}, **files)
+    assert memory_left(root).available_bytes == 47 * 10**7
+
+
+def test_files_that_a_container_has_read_can_be_dropped_in_version_1(machine):
+    files = group_1('', 10**9, 95 * 10**7, 10**8)
+    files['sys/fs/cgroup/memory/memory.stat'] += 'total_active_file 300000000\n'
+    root = machine(**{'proc/self/cgroup': '4:memory:/\n'}, **files)
+    assert memory_left(root).available_bytes == 45 * 10**7
+
+
+@pytest.mark.parametrize(
+    ('above', 'own', 'swap_bytes'),
+    [
+        pytest.param(None, None, 0, id='not_told'),
+        pytest.param(None, (0, 0), 0, id='none_is_allowed'),
+        pytest.param(None, (3 * 10**8, 10**8), 2 * 10**8, id='some_is_left'),
+        pytest.param(None, (10**8, 2 * 10**8), 0, id='more_is_used_than_is_allowed'),
+        pytest.param(None, ('max', 10**8), 1_024_000_000, id='what_the_machine_has'),
+        pytest.param((10**8, 0), ('max', 0), 10**8, id='limited_above'),
+        pytest.param(('max', 0), (10**8, 0), 10**8, id='limited_itself'),
+    ],
+)
+def test_a_group_has_the_swap_that_it_may_use(machine, above, own, swap_bytes):
+    files = group_2('/a', 'max', 0, swap=above) | group_2('/a/b', 10**9, 9 * 10**8, swap=own)
+    root = machine(**{'proc/self/cgroup': '0::/a/b\n'}, **files)
+    assert memory_left(root) == Memory(10**9, 10**8 + swap_bytes, 'the control group /a/b')
+
+
+@pytest.mark.parametrize(
+    ('with_swap', 'swap_bytes'),
+    [
+        pytest.param(None, 0, id='not_told'),
+        pytest.param((10**9, 9 * 10**8), 0, id='none_is_allowed'),
+        pytest.param((12 * 10**8, 95 * 10**7), 15 * 10**7, id='some_is_left'),
+        pytest.param((UNLIMITED_1, 9 * 10**8), 1_024_000_000, id='what_the_machine_has'),
+    ],
+)
+def test_a_group_has_the_swap_that_it_may_use_in_version_1(machine, with_swap, swap_bytes):
+    files = group_1('/a', 10**9, 9 * 10**8, with_swap=with_swap)
+    root = machine(**{'proc/self/cgroup': '4:memory:/a\n'}, **files)
+    assert memory_left(root) == Memory(10**9, 10**8 + swap_bytes, 'the control group /a')
 
 
 @pytest.mark.parametrize('limit', ['max', UNLIMITED_1, '', '-'])
