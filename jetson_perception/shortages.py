@@ -3,46 +3,65 @@
 from __future__ import annotations
 
 import errno
+import re
 import resource
+from typing import TYPE_CHECKING
 
 from jetson_perception.printable import printable
+from jetson_perception.process.memory import is_out_of_memory, memory_left, why_out_of_memory
 
-#: cv2.Error.StsNoMem; OpenCV is not imported for it.
-_OPENCV_NO_MEMORY = -4
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What Python says, and ONNX Runtime, of a thread that the kernel did not give them.
+_NO_THREAD = re.compile(r"^can't start new thread$|pthread_create failed")
 
 
 def shortage(error: BaseException) -> str:
     """What is used up according to an error, and what to do; '' if the error says nothing of it.
 
     It is the machine's or the user's limit that was met, no mistake of the code that met it, so a
-    traceback helps nobody.
+    traceback helps nobody. What a library said of it stands at the end.
     """
-    if isinstance(error, MemoryError):
-        return _of_memory(str(error))
-    if type(error).__module__ == 'cv2' and getattr(error, 'code', 0) == _OPENCV_NO_MEMORY:
-        return _of_memory(str(getattr(error, 'err', '')))
-    if isinstance(error, OSError):
-        return _of_system(error)
-    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
-        return (
-            'no thread can be started: raise the limit of processes (`ulimit -u`, or '
-            '--pids-limit of the container)'
-        )
+    for told in _causes(error):
+        lacks = lacking(told)
+        if lacks:
+            said = '' if isinstance(told, OSError) else _own_text(told)  # whose text is its number
+            return f'{lacks}. It said: {said}' if said else lacks
     return ''
 
 
-def _of_memory(details: str) -> str:
-    told = f' ({printable(details)})' if details else ''
-    return (
-        f'no memory is left{told}: end other programs, take smaller images, or raise the limit '
-        'of the process or container'
-    )
+def lacking(error: BaseException) -> str:
+    """The same of this error alone, without its own text and those that it was raised from."""
+    lacks = _of_system(error) if isinstance(error, OSError) else ''
+    if lacks:
+        return lacks
+    if _NO_THREAD.search(str(error)):
+        left = memory_left()
+        return (
+            'no thread can be started: raise the limit of processes (`ulimit -u`, or '
+            '--pids-limit of the container), or have memory for it'
+            + (f' ({left})' if left else '')
+        )
+    return why_out_of_memory() if is_out_of_memory(error) else ''
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it was raised from."""
+    told: BaseException | None = error
+    while told is not None:
+        yield told
+        told = told.__cause__
+
+
+def _own_text(error: BaseException) -> str:
+    if type(error).__module__ == 'cv2':  # whose whole text begins with a version and a source file
+        return printable(getattr(error, 'err', error))
+    return printable(error)
 
 
 def _of_system(error: OSError) -> str:
     what = f' for {printable(str(error.filename))}' if error.filename else ''
-    if error.errno == errno.ENOMEM:
-        return _of_memory('')
     if error.errno == errno.EMFILE:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return (

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     'printable',
     'errors',
+    'process',
     'shortages',
     'installing',
     'palette',
@@ -30,7 +31,6 @@ LAYERS = (
     'files',
     'resources',
     'images',
-    'process',
     'dds',
     'tracing',
     'tasks',

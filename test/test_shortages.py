@@ -36,7 +36,9 @@ def test_others_are_none(error):
 
 def test_of_memory_with_what_was_asked_for():
     error = caught(lambda: np.empty((1 << 30, 1 << 30), np.uint8))
-    assert shortage(error).startswith('no memory is left (Unable to allocate 1.00 EiB')
+    words = shortage(error)
+    assert words.startswith('memory ran out (')
+    assert '. It said: Unable to allocate 1.00 EiB' in words
 
 
 def test_of_memory_by_opencv():
@@ -51,7 +53,9 @@ except cv2.error as error:
     print(shortage(error))
 """
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith('no memory is left (Failed to allocate 1920000000 bytes')
+    assert done.stdout.startswith('memory ran out (')
+    assert ' are available to this process (ulimit -v)); run fewer' in done.stdout
+    assert done.stdout.endswith('. It said: Failed to allocate 1920000000 bytes\n')
 
 
 def test_of_file_handles_with_their_number_and_the_file():
@@ -85,6 +89,41 @@ except RuntimeError as error:
     assert done.stdout.startswith('no thread can be started: raise the limit')
 
 
+def test_of_threads_of_the_runtime():
+    """It says so where the limit of processes is met, which more memory would not mend."""
+    error = RuntimeError(
+        '[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : env.cc:327 pthread_create failed, error '
+        'code: 11 error msg: Resource temporarily unavailable'
+    )
+    words = shortage(error)
+    assert words.startswith('no thread can be started: raise the limit of processes (`ulimit -u`')
+    assert words.endswith('error msg: Resource temporarily unavailable')
+    assert 'memory ran out' not in words
+
+
+def raised_from(cause):
+    try:
+        raise RuntimeError('the model cannot be opened') from cause
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    'cause',
+    [
+        pytest.param(MemoryError(), id='memory'),
+        pytest.param(OSError(errno.EMFILE, 'Too many open files', '/dev/video0'), id='handles'),
+        pytest.param(RuntimeError("can't start new thread"), id='threads'),
+    ],
+)
+def test_of_what_an_error_was_raised_from(cause):
+    alone = shortage(cause)
+    assert alone
+    # The megabytes that are left may differ.
+    assert shortage(raised_from(cause)).partition('(')[0] == alone.partition('(')[0]
+    assert shortage(raised_from(ValueError('x'))) == ''
+
+
 def test_of_room_on_a_disk():
     disk = os.open('/dev/full', os.O_WRONLY)
     told = shortage(caught(lambda: os.write(disk, b'x')))
@@ -95,7 +134,7 @@ def test_of_room_on_a_disk():
 @pytest.mark.parametrize(
     ('number', 'told'),
     [
-        pytest.param(errno.ENOMEM, 'no memory is left: ', id='memory'),
+        pytest.param(errno.ENOMEM, 'memory ran out (', id='memory'),
         pytest.param(errno.ENFILE, 'no file handle of this machine is left', id='machine'),
         pytest.param(errno.EDQUOT, 'no room is left on the disk', id='quota'),
     ],

@@ -6,7 +6,6 @@ import logging
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import printable
-from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
 from jetson_perception.shortages import shortage
 
 log = logging.getLogger(__name__)
@@ -20,8 +19,6 @@ def as_expected(error: Exception, lane: str, where: str) -> PerceptionError:
     """
     if isinstance(error, PerceptionError):
         return error
-    if is_out_of_memory(error):
-        return PerceptionError(f'{lane}: {why_out_of_memory()}')
     lacks = shortage(error)
     if lacks:
         return PerceptionError(f'{lane}: {lacks}')

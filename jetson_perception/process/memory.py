@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ADVICE = (
-    'run fewer or smaller models, end other programs, or give it more memory '
+    'run fewer or smaller models, take smaller images, end other programs, or give it more memory '
     '(docs/small_boards.md)'
 )
 """What to do where memory ran out."""
@@ -25,7 +25,7 @@ ADVICE = (
 #: What C++, ONNX Runtime, OpenCV, NumPy and glibc say of memory that they did not get.
 _WORDS = re.compile(
     r'bad_alloc|bad allocation|insufficient memory|out of memory|'
-    r'(failed|unable|cannot|could not) (to )?(be )?allocated?\b|pthread_create failed',
+    r'(failed|unable|cannot|could not) (to )?(be )?allocated?\b',
     re.IGNORECASE,
 )
 _KIB = 1 << 10
@@ -106,17 +106,14 @@ def memory_left(root: str | Path = '/') -> Memory | None:
     return min(_all(Path(root)), key=lambda each: each.available_bytes, default=None)
 
 
-def is_out_of_memory(error: BaseException | str) -> bool:
-    """Whether an error, one that it was raised from, or a text says that memory ran out."""
-    if isinstance(error, str):
-        return _WORDS.search(error) is not None
-    told: BaseException | None = error
-    while told is not None:
-        is_refused = isinstance(told, OSError) and told.errno == errno.ENOMEM
-        if isinstance(told, MemoryError) or is_refused or is_out_of_memory(str(told)):
-            return True
-        told = told.__cause__
-    return False
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error itself, apart from those that it was raised from, says that memory ran out.
+
+    `shortages.shortage` looks at those too, and puts it into words.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, MemoryError) or _WORDS.search(str(error)) is not None
 
 
 def why_out_of_memory() -> str:

@@ -13,7 +13,6 @@ from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import printable, printable_line
-from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
@@ -22,6 +21,7 @@ from jetson_perception.ros.parameters import ALLOWS_CHANGES, Parameters, param
 from jetson_perception.ros.state_report import Condition, StateReport
 from jetson_perception.ros.trace_service import TraceService
 from jetson_perception.ros.transitions import Transitions
+from jetson_perception.shortages import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -368,10 +368,14 @@ def _way_back(name: str, what: str, given: GivenParameters, error: Exception) ->
 
 
 def _in_words(error: Exception) -> str:
-    """What an error means; one that nobody expects is logged with its traceback."""
+    """What an error means; one that nobody expects is logged with its traceback.
+
+    One of a machine that has run out of something is not.
+    """
     if isinstance(error, PerceptionError):
         return str(error)
-    if is_out_of_memory(error):
-        return why_out_of_memory()
+    lacks = shortage(error)
+    if lacks:
+        return lacks
     log.error('unexpected error', exc_info=error)
     return f'unexpected {type(error).__name__}: {printable(error)}'

@@ -24,4 +24,5 @@ def test_what_the_machine_lacks_is_one_line(caplog):
     except MemoryError as error:
         told = as_expected(error, 'det', 'with a frame')
     assert str(told).startswith('det: memory ran out (')
+    assert 'It said: Unable to allocate 1.00 EiB' in str(told)
     assert not caplog.records

@@ -1,5 +1,6 @@
 """A managed node meets what nobody expected, and stays."""
 
+import errno
 from copy import copy
 from dataclasses import dataclass
 
@@ -99,6 +100,11 @@ def test_a_node_brings_itself_up(node):
     [
         pytest.param(ModelError('the model is gone'), 'the model is gone', id='expected'),
         pytest.param(ZeroDivisionError('x'), 'unexpected ZeroDivisionError: x', id='unexpected'),
+        pytest.param(
+            OSError(errno.ENFILE, 'Too many open files in system', '/dev/video0'),
+            'no file handle of this machine is left for /dev/video0: end other programs',
+            id='shortage',
+        ),
     ],
 )
 @pytest.mark.parametrize(

@@ -30,8 +30,9 @@ from jetson_perception.files.foreign_files import absolute_foreign_path, read_fo
 from jetson_perception.files.native_paths import native_path
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import listed, printable, printable_line, quoted
-from jetson_perception.process.memory import is_out_of_memory, why_out_of_memory
+from jetson_perception.process.memory import is_out_of_memory
 from jetson_perception.process.start_times import START_TIMES
+from jetson_perception.shortages import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -321,12 +322,15 @@ def runtime_text(err: Exception, *, out_of_memory: str = '') -> str:
     err : Exception
         What it raised.
     out_of_memory : str
-        What comes first if that means that memory ran out, which it says in its own way; by
-        default how much there is left, and what to do.
+        What comes first if that means that memory ran out; by default what `shortages` says of
+        it, as of everything else that ran out.
     """
     text = ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
-    if is_out_of_memory(err):
-        text = f'{out_of_memory or why_out_of_memory()}. It said: {text}'
+    lacks = lacking(err)
+    if out_of_memory and is_out_of_memory(err):
+        lacks = out_of_memory
+    if lacks:
+        text = f'{lacks}. It said: {text}'
     return printable_line(text, 1000)
 
 

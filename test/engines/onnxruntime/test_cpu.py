@@ -12,7 +12,11 @@ import pytest
 from onnx_models import color_segmentation, constant_model, detector, identity_model
 
 from jetson_perception.engines.base import TensorSpec
-from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine, available_cores
+from jetson_perception.engines.onnxruntime.cpu import (
+    OnnxRuntimeEngine,
+    available_cores,
+    runtime_text,
+)
 from jetson_perception.engines.opening import open_engine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.models import YoloModel
@@ -433,3 +437,18 @@ def test_nothing_of_an_opening_waits_for_the_garbage_collector(name):
         gc.garbage.clear()
         gc.enable()
     assert not left
+
+
+@pytest.mark.parametrize(
+    ('said', 'begin'),
+    [
+        pytest.param('env.cc:327 pthread_create failed, error code: 11', 'no thread', id='thread'),
+        pytest.param('std::bad_alloc', 'memory of the GPU ran out. It', id='memory'),
+        pytest.param('no kernel for it', 'no kernel', id='else'),
+    ],
+)
+def test_what_ran_out_comes_before_what_the_runtime_says(said, begin):
+    error = RuntimeError(f'[ONNXRuntimeError] : {said}')
+    text = runtime_text(error, out_of_memory='memory of the GPU ran out')
+    assert text.startswith(begin)
+    assert text.endswith(said)
