@@ -1,4 +1,4 @@
-"""The process that builds an engine: `python -m jetson_perception.engines.tensorrt.build_worker`.
+"""The process that builds an engine, which `engines.tensorrt.builder` starts.
 
 The request comes on standard input, as a line of JSON that names three file descriptors. Events go
 to `events`, a line of JSON each; the plan goes to `plan`; tensors to calibrate on come from
@@ -126,7 +126,3 @@ def _read_tensors(file: BinaryIO, shape: Sequence[int]) -> Iterator[NDArray[np.g
     size = int(np.prod(shape)) * 4
     while len(content := file.read(size)) == size:
         yield np.frombuffer(content, np.float32).reshape(shape)
-
-
-if __name__ == '__main__':
-    main()

@@ -15,7 +15,6 @@ import selectors
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -36,6 +35,7 @@ from jetson_perception.errors import (
     PerceptionError,
 )
 from jetson_perception.printable import counted
+from jetson_perception.process.modules import module_command, module_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -224,7 +224,7 @@ def _in_a_child(
         passed.append(feeder.read_end)
     try:
         child = subprocess.Popen(
-            [sys.executable or 'python3', '-m', 'jetson_perception.engines.tensorrt.build_worker'],
+            module_command('jetson_perception.engines.tensorrt.build_worker'),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -270,9 +270,7 @@ def _nameless_file() -> Any:
 
 def _environment(device: int = 0) -> dict[str, str]:
     """The child's environment: ours, with this package on its path and the wanted GPU first."""
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
-    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(dict.fromkeys(paths))}
+    environment = module_environment()
     if device:
         visible = [name for name in os.environ.get(_VISIBLE, '').split(',') if name]
         environment[_VISIBLE] = visible[device] if device < len(visible) else str(device)

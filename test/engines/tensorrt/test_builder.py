@@ -382,6 +382,13 @@ class TestTheChild:
         with pytest.raises(ModelError, match='ended with exit code 3; its last output: none'):
             build_engine(path)
 
+    def test_modules_in_the_working_directory_are_not_run(self, fails, tmp_path, monkeypatch):
+        path = fails('import os; os._exit(3)')
+        (tmp_path / 'numpy.py').write_text('raise SystemExit(7)')
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError, match='ended with exit code 3; its last output: none'):
+            build_engine(path)
+
     def test_it_ends_when_its_parent_is_killed(self, fails):
         """The child hangs, and nobody is left to kill it."""
         path = fails("import threading; print('hangs', flush=True); threading.Event().wait()\n")
