@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.engines.chosen_outputs import choose_outputs
@@ -212,7 +212,7 @@ def open_engine(
             isolated = IsolatedEngine(runtime, request, inference_limit_s)
             opened, reason = isolated, isolated.reason
         else:
-            opened, reason = open_on(runtime, request)
+            opened, _, reason = open_on(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
@@ -240,8 +240,16 @@ def _require_int8(request: EngineRequest) -> None:
         )
 
 
-def open_on(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
-    """The engine, and why it was chosen if the choice was left open."""
+class Opened(NamedTuple):
+    """An engine; the runtime that it is on, and why it was chosen if that was left open."""
+
+    engine: Engine
+    runtime: str
+    reason: str
+
+
+def open_on(runtime: str, request: EngineRequest) -> Opened:
+    """Open a model on one of `RUNTIMES`; see `open_engine`."""
     path, device = request.path, request.device
     is_plan = is_plan_file(path)
     if is_plan and runtime not in ('auto', 'tensorrt'):
@@ -269,18 +277,18 @@ def open_on(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
                 else "use runtime 'auto' or 'onnxruntime_cpu'"
             )
             raise ModelError(f"{path}: runtime '{name}' cannot be used: {problem}; or {way_out}")
-        return _RUNTIMES[name].open(request), ''
+        return Opened(_RUNTIMES[name].open(request), name, '')
     return _open_fastest(request)
 
 
-def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
+def _open_fastest(request: EngineRequest) -> Opened:
     lacking: dict[str, list[str]] = {}
     *faster, last = _RUNTIMES
     for name in faster:
         problem = _RUNTIMES[name].problem(request.device)
         if not problem:
             try:
-                return _RUNTIMES[name].open(request), _reason(name, lacking)
+                return Opened(_RUNTIMES[name].open(request), name, _reason(name, lacking))
             except BuildCanceled:
                 raise
             except (CudaError, ModelError) as err:  # a full GPU, a missing operator
@@ -294,7 +302,7 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
                 _log.warning('%s: runtime %s is not used: %s', request.path.name, name, err)
                 problem = str(err)
         lacking.setdefault(_first_sentence(problem), []).append(name)
-    return _RUNTIMES[last].open(request), _reason(last, lacking)
+    return Opened(_RUNTIMES[last].open(request), last, _reason(last, lacking))
 
 
 #: Reasons that this process has logged already: it opens several engines for the same reasons.

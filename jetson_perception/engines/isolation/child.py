@@ -1,4 +1,4 @@
-"""The process of an engine: `python -m jetson_perception.engines.isolation.child`.
+"""The process of an engine, which `engines.isolation.process` starts.
 
 Arguments are file descriptors: the connection, the shared memory of inputs and of outputs, and a
 pipe that ends with the parent.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import sys
 import threading
@@ -30,7 +31,10 @@ from jetson_perception.engines.request import EngineRequest
 def main() -> None:
     """Open the engine that the parent orders, and infer until the parent hangs up."""
     connection, inputs, outputs, parent = map(int, sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    # The parent ends us. It may be told to end by a signal to all processes, as systemd sends it,
+    # and then has inferences to finish.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     _end_with(parent)
     _Worker(Connection(connection), SharedArrays(inputs), SharedArrays(outputs)).work()
     # What runtimes do at exit takes long, and may hang where the driver does.
@@ -45,8 +49,12 @@ def _end_with(pipe: int) -> None:
     """
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
-    if os.getppid() == 1:
-        os._exit(0)  # it was closed before
+    # It may have been closed before. Who the parent is says nothing of that: in a container, the
+    # one that lives may have id 1, and orphans may be given to any process.
+    hung_up = select.poll()
+    hung_up.register(pipe, 0)
+    if hung_up.poll(0):
+        os._exit(0)
 
 
 class _Worker:
@@ -71,7 +79,7 @@ class _Worker:
             self._send(Failed.of(error))
 
     def _open(self, order: Order) -> tuple[Any, Ready]:
-        engine, reason = open_on(
+        engine, runtime, reason = open_on(
             order.runtime,
             EngineRequest(
                 order.path,
@@ -86,6 +94,7 @@ class _Worker:
         engine.bind_thread()
         ready = Ready(
             engine.description,
+            runtime,
             reason,
             engine.info,
             engine.inputs,
@@ -104,7 +113,3 @@ class _Worker:
     def _send(self, message: Any) -> None:
         with self._lock:
             self._connection.send(message)
-
-
-if __name__ == '__main__':
-    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.isolation.messages import Order
@@ -29,7 +30,8 @@ class IsolatedEngine:
 
     Tensors and outputs are in shared memory. A call that does not return within the limit ends the
     process, by SIGKILL, and another one is started; so it is with one that crashes, or whose GPU
-    fails for good. Until it has opened the model, each inference fails at once.
+    fails for good. Until it has opened the model, on the same runtime, each inference fails at
+    once.
 
     Parameters
     ----------
@@ -69,8 +71,10 @@ class IsolatedEngine:
         self._lock = threading.Lock()
         process = EngineProcess(self._order, request.progress, request.cancel)
         self._process: EngineProcess | None = process
-        self._is_inferring = False
+        self._is_inferring = self._is_starting = self._is_interrupted = False
         ready = process.ready
+        # Whoever counts on what the runtime gives would not be told of another one.
+        self._order = replace(self._order, runtime=ready.runtime)
         self.reason = ready.reason
         self.description = f'{ready.description}, in a process of its own'
         self.info, self.inputs, self.outputs = ready.info, ready.inputs, ready.outputs
@@ -95,6 +99,7 @@ class IsolatedEngine:
             raise ModelError(f'{self._order.path}: the engine is closed')
         process = self._process
         if process is None:
+            self._start_soon()
             raise ModelError(
                 f'{self._order.path}: the process of the engine is being started again'
             )
@@ -104,6 +109,10 @@ class IsolatedEngine:
         except EngineEnded as ended:
             self._replace(process, str(ended))
             raise ModelError(f'{self._order.path}: the process of the engine {ended}') from None
+        except OSError as error:
+            raise ModelError(
+                f'{self._order.path}: no memory is shared with the process of the engine: {error}'
+            ) from error
         finally:
             self._is_inferring = False
 
@@ -111,9 +120,10 @@ class IsolatedEngine:
         """Do nothing: the process has its own thread, which is bound as it opens the engine."""
 
     def interrupt(self) -> None:
-        """End the process if it is inferring; another one is started then."""
+        """End the process if it is inferring; the next inference has another one started."""
         process = self._process
         if process is not None and self._is_inferring:
+            self._is_interrupted = True
             process.kill()
 
     def close(self) -> None:
@@ -125,39 +135,59 @@ class IsolatedEngine:
             process.end()
 
     def _replace(self, process: EngineProcess, why: str) -> None:
-        """End a process, and start another one in a thread."""
+        """End a process, and have another one started unless this one was interrupted."""
         process.kill()
         with self._lock:
+            if self._process is not process:  # `close` has it
+                return
             self._process = None
         process.end()
-        if not self._closed.is_set():
-            log.error(
-                '%s: the process of the engine %s; it is started again', self._order.path.name, why
-            )
+        if self._is_interrupted:
+            # Most likely the node is ending.
+            log.info('%s: the process of the engine was interrupted', self._order.path.name)
+            return
+        log.error(
+            '%s: the process of the engine %s; it is started again', self._order.path.name, why
+        )
+        self._start_soon()
+
+    def _start_soon(self) -> None:
+        """Start a process in a thread, unless there is one or it is being started."""
+        with self._lock:
+            if self._closed.is_set() or self._process is not None or self._is_starting:
+                return
+            self._is_starting = True
+        try:
             threading.Thread(target=self._start_again, name='engine process', daemon=True).start()
+        except RuntimeError as error:  # there can be no more threads; the next inference tries
+            self._is_starting = False
+            log.error('%s: its process is not started again: %s', self._order.path.name, error)
 
     def _start_again(self) -> None:
         begun, pause_s = time.monotonic(), _FIRST_PAUSE_S
-        while not self._closed.is_set():
+        process = None
+        while process is None and not self._closed.is_set():
             try:
                 process = EngineProcess(self._order, cancel=self._closed)
-            except PerceptionError as error:
+            except Exception as error:  # noqa: BLE001 - without this thread it would never come back
                 if self._closed.is_set():
-                    return
-                log.error('%s; it is tried again in %.0f s', error, pause_s)
+                    break
+                text = str(error)
+                if not isinstance(error, PerceptionError):
+                    text = f'{self._order.path}: unexpected {type(error).__name__}: {error}'
+                log.error('%s; it is tried again in %.0f s', text, pause_s)
                 self._closed.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                continue
-            with self._lock:
-                is_wanted = not self._closed.is_set()
-                if is_wanted:
-                    self._process = process
-            if not is_wanted:
-                process.end()
-                return
+        with self._lock:
+            self._is_starting = self._is_interrupted = False
+            is_wanted = not self._closed.is_set()
+            if is_wanted:
+                self._process = process
+        if is_wanted:
             log.warning(
                 '%s: the engine runs again, after %.1f s',
                 self._order.path.name,
                 time.monotonic() - begun,
             )
-            return
+        elif process is not None:
+            process.end()

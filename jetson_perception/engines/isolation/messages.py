@@ -41,6 +41,7 @@ class Ready:
     """The engine is open and has made its first run: what `Engine` says of it."""
 
     description: str
+    runtime: str
     reason: str
     info: ModelInfo
     inputs: tuple[TensorSpec, ...]

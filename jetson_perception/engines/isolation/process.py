@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.isolation.messages import Done, Failed, Order, Progress, Ready, Task
 from jetson_perception.engines.isolation.shared import SharedArrays
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.process.modules import module_command, module_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -45,7 +45,8 @@ class EngineProcess:
     Raises
     ------
     ModelError, ParameterError, CudaError
-        As `open_engine`; BuildCanceled when `cancel` is set meanwhile.
+        As `open_engine`; BuildCanceled when `cancel` is set meanwhile; ModelError also when the
+        process cannot be started.
     """
 
     def __init__(
@@ -54,31 +55,45 @@ class EngineProcess:
         progress: Callable[[float | None, str], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
-        self._inputs, self._outputs = SharedArrays(), SharedArrays()
-        with ExitStack() as on_error:
-            on_error.callback(self.end)
-            self._start()
-            self._connection.send(order)
+        with ExitStack() as held:
+            try:
+                self._start(held)
+            except OSError as error:
+                raise ModelError(
+                    f'{order.path}: the process of the engine cannot be started: {error}'
+                ) from error
+            try:
+                self._connection.send(order)
+            except OSError:
+                raise ModelError(
+                    f'{order.path}: the process of the engine {self._how_it_ended()}'
+                ) from None
             self.ready = self._opened(order.path, progress, cancel)
-            on_error.pop_all()
+            self._held = held.pop_all()
 
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        self._connection = Connection(ours.detach())
-        lives, self._lives = os.pipe()
-        passed = [theirs.fileno(), self._inputs.descriptor, self._outputs.descriptor, lives]
-        try:
+    def _start(self, held: ExitStack) -> None:
+        """Start the process; what is to be let go of, last first, is put on a stack at once."""
+        self._inputs = held.enter_context(closing(SharedArrays()))
+        self._outputs = held.enter_context(closing(SharedArrays()))
+        with ExitStack() as passing:
+            ours, theirs = map(passing.enter_context, socket.socketpair())
+            lives, ends = os.pipe()
+            passing.callback(os.close, lives)
+            hang_up = held.enter_context(ExitStack())
+            hang_up.callback(os.close, ends)
+            self._connection = Connection(ours.detach())
+            hang_up.callback(self._connection.close)
+            passed = [theirs.fileno(), self._inputs.descriptor, self._outputs.descriptor, lives]
             self._popen = subprocess.Popen(
-                [sys.executable or 'python3', '-m', _MODULE, *map(str, passed)],
+                module_command(_MODULE, *passed),
                 stdin=subprocess.DEVNULL,
                 pass_fds=passed,
-                env=_environment(),
+                env=module_environment(),
                 # Ctrl-C reaches only the parent, which then ends the child.
                 start_new_session=True,
             )
-        finally:
-            theirs.close()
-            os.close(lives)
+            held.callback(self._wait)
+            held.callback(hang_up.close)  # first, as the process waits for it
 
     @property
     def pid(self) -> int:
@@ -115,13 +130,21 @@ class EngineProcess:
             `limit_s`.
         ModelError, CudaError
             When the inference fails.
+        OSError
+            When there is no memory to share.
         """
         (place,) = self._inputs.write([tensor])
         try:
-            self._connection.send(Task(place))
-        except (OSError, ValueError):
-            raise EngineEnded(self._how_it_ended()) from None
-        answer = self._answer(limit_s)
+            try:
+                self._connection.send(Task(place))
+            except (OSError, ValueError):
+                raise EngineEnded(self._how_it_ended()) from None
+            answer = self._answer(limit_s)
+        except BaseException:
+            # Its answer, or a part of it, would be taken for that of the next call.
+            self.kill()
+            self._connection.close()
+            raise
         if isinstance(answer, Done):
             return self._outputs.read(answer.outputs)
         if isinstance(answer, Failed):
@@ -136,19 +159,16 @@ class EngineProcess:
 
     def end(self) -> None:
         """Have the process end, and let go of it; may be called twice."""
-        if not hasattr(self, '_popen'):
-            return
-        if not self._connection.closed:
-            self._connection.close()
-            os.close(self._lives)
+        self._held.close()
+
+    def _wait(self) -> None:
         try:
             self._popen.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             # One that waits in the kernel for a device ends when that lets it.
-            threading.Thread(target=self._popen.wait, daemon=True).start()
-        self._inputs.close()
-        self._outputs.close()
+            with suppress(RuntimeError):  # no thread can be started; `subprocess` asks later
+                threading.Thread(target=self._popen.wait, daemon=True).start()
 
     def _answer(self, limit_s: float) -> Any:
         """The next message; None if none comes in this time."""
@@ -156,6 +176,10 @@ class EngineProcess:
             return self._connection.recv() if self._connection.poll(limit_s) else None
         except (EOFError, OSError):
             raise EngineEnded(self._how_it_ended()) from None
+        except Exception as error:
+            raise EngineEnded(
+                f'gave an answer that cannot be read: {type(error).__name__}: {error}'
+            ) from error
 
     def _how_it_ended(self) -> str:
         deadline_s = time.monotonic() + _END_S
@@ -164,10 +188,3 @@ class EngineProcess:
         if code is None:
             return 'hung up'
         return f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with this package on the path."""
-    root = str(Path(__file__).resolve().parents[3])
-    paths = [root, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(dict.fromkeys(paths))}
