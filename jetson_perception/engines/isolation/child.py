@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from jetson_perception.engines.isolation.messages import (
+    IGNORED_SIGNALS,
     Done,
     Failed,
     Order,
@@ -31,10 +32,9 @@ from jetson_perception.engines.request import EngineRequest
 def main() -> None:
     """Open the engine that the parent orders, and infer until the parent hangs up."""
     connection, inputs, outputs, parent = map(int, sys.argv[1:])
-    # The parent ends us. It may be told to end by a signal to all processes, as systemd sends it,
-    # and then has inferences to finish.
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in IGNORED_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)  # since the start; see `process`
     _end_with(parent)
     _Worker(Connection(connection), SharedArrays(inputs), SharedArrays(outputs)).work()
     # What runtimes do at exit takes long, and may hang where the driver does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from jetson_perception.engines.base import TensorSpec
     from jetson_perception.engines.isolation.shared import Place
     from jetson_perception.model_info import ModelInfo
+
+
+#: Signals that the process of an engine ignores, as its node ends it. It may be told to end by a
+#: signal to all processes, as systemd sends it, and then has inferences to finish.
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)

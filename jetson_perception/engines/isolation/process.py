@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -11,7 +12,15 @@ from contextlib import ExitStack, closing, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.engines.isolation.messages import Done, Failed, Order, Progress, Ready, Task
+from jetson_perception.engines.isolation.messages import (
+    IGNORED_SIGNALS,
+    Done,
+    Failed,
+    Order,
+    Progress,
+    Ready,
+    Task,
+)
 from jetson_perception.engines.isolation.shared import SharedArrays
 from jetson_perception.errors import BuildCanceled, ModelError
 from jetson_perception.process.modules import module_command, module_environment
@@ -84,6 +93,9 @@ class EngineProcess:
             self._connection = Connection(ours.detach())
             hang_up.callback(self._connection.close)
             passed = [theirs.fileno(), self._inputs.descriptor, self._outputs.descriptor, lives]
+            # The child has our mask: it is not ended while it imports what ignores the signals.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
+            passing.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
             self._popen = subprocess.Popen(
                 module_command(_MODULE, *passed),
                 stdin=subprocess.DEVNULL,

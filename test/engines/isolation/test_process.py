@@ -1,8 +1,10 @@
 """Starting the process of an engine where that fails, and what is left then."""
 
 import os
+import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from engines.isolation.descriptors import descriptors, few_descriptors
@@ -43,6 +45,26 @@ def test_one_that_ends_before_it_is_told_what_to_open(order, monkeypatch):
     with pytest.raises(ModelError, match='process of the engine ended with exit code 1'):
         EngineProcess(order)
     assert descriptors() == before
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_all_processes_of_a_service_leave_it_while_it_starts(
+    order, monkeypatch, number
+):
+    start = subprocess.Popen
+
+    def told_to_end(*args, **options):
+        process = start(*args, **options)
+        process.send_signal(number)
+        return process
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    monkeypatch.setattr(process_module.subprocess, 'Popen', told_to_end)
+    process = EngineProcess(order)
+    status = Path(f'/proc/{process.pid}/status').read_text()
+    process.end()
+    assert 'SigBlk:\t0000000000000000\n' in status
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
 def test_it_ends_if_its_parent_had_ended_before():
