@@ -111,7 +111,9 @@ class VideoPackets:
                 raise PyavError("its codec is none that PyAV's FFmpeg decodes")
             self.codec: str = context.name
             self.size_wh = int(context.width), int(context.height)
-            self.pixel_format: str = context.pix_fmt or 'unknown'
+            # Of unknown pixels, `context.pix_fmt` of PyAV 17 ends the process, by a null pointer.
+            pixels = context.format
+            self.pixel_format: str = pixels.name if pixels is not None else 'unknown'
             self.matrix = int(context.colorspace)
             is_full = self.pixel_format == _FULL_RANGE_FORMAT
             self.color_range = FULL_RANGE if is_full else int(context.color_range)

@@ -124,6 +124,7 @@ def test_without_pyav(server, library, engine, caplog, monkeypatch):
     comes_from_the_cpu(server, caplog, 'PyAV')
 
 
+@pytest.mark.slow
 def test_a_pyav_that_is_too_old(server, library, engine, caplog, monkeypatch):
     monkeypatch.setattr(av, '__version__', '12.3.0')
     comes_from_the_cpu(server, caplog, 'needs PyAV 17, and 12.3.0 is here')
@@ -169,6 +170,7 @@ def test_what_the_cpu_cannot_open_either_is_tried_on_the_gpu_again(
     source.close()
 
 
+@pytest.mark.slow
 def test_a_stream_of_which_the_decoder_shows_nothing(
     packets, standin, engine, caplog, monkeypatch
 ):
@@ -180,6 +182,7 @@ def test_a_stream_of_which_the_decoder_shows_nothing(
     assert library.sessions == 0
 
 
+@pytest.mark.slow
 def test_a_stream_of_which_the_decoder_shows_nothing_any_more(
     packets, standin, engine, monkeypatch
 ):
@@ -207,6 +210,7 @@ def test_the_reason_is_told_where_the_decoder_refuses_all(packets, standin, engi
     server.close()
 
 
+@pytest.mark.slow
 def test_a_gpu_that_is_full_for_a_moment_has_the_stream_opened_again(
     server, library, engine, monkeypatch
 ):
