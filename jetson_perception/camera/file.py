@@ -25,7 +25,7 @@ from jetson_perception.camera.video_container import read_video_container
 from jetson_perception.camera.video_decoders import tell_decoder
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.camera.video_times import VideoTimes
-from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.errors import CudaError, EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.images.encodings import size_wh, to_bgr
@@ -151,6 +151,8 @@ class FileSource:
             After the last frame, unless it loops.
         SourceError
             When the file is not open, or holds no frame at all.
+        CudaError
+            When the GPU that decodes it failed for good.
         """
         with self._lock:
             if self._capture is None:
@@ -204,11 +206,14 @@ class FileSource:
         encoding = getattr(capture, 'encoding', 'bgr8')
         if encoding != 'bgr8':
             on_host = isinstance(image, np.ndarray)
-            found_wh = size_wh(image, encoding) if on_host else image.size_wh
-            if self._native and self._size_wh in (None, found_wh):
+            if not on_host or self._is_native_fit(size_wh(image, encoding)):
                 return image, encoding
-            image = to_bgr(image if on_host else image.on_host(), encoding)
+            image = to_bgr(image, encoding)
         return self._fitted(image), 'bgr8'
+
+    def _is_native_fit(self, found_wh: tuple[int, int]) -> bool:
+        """Whether frames of this size may stay in their encoding, and where they lie."""
+        return self._native and self._size_wh in (None, found_wh)
 
     def _fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame on the host, of the size that is wanted."""
@@ -231,7 +236,7 @@ class FileSource:
         times = self._times
         announced = _announced(capture)
         for failed in range(_MOST_UNDECODABLE):
-            usable, pixels = capture.read(self._buffer())
+            usable, pixels = self._read(capture)
             if usable:
                 lost = times.decoded(_time_ms(capture), failed)
                 if lost:
@@ -245,9 +250,25 @@ class FileSource:
                 break
         return False, None
 
+    def _read(self, capture: Any) -> tuple[bool, Any]:
+        """Whether there was another frame, and that; on the host, unless it may stay on a GPU."""
+        usable, image = capture.read(self._buffer())
+        if not usable or isinstance(image, np.ndarray) or self._is_native_fit(image.size_wh):
+            return usable, image
+        try:
+            return True, image.on_host()
+        except CudaError as error:  # a full GPU may have room again for the next one
+            if error.fatal:
+                raise
+            self._warn(f'{self.uri}: a frame is left out: {error}')
+            return False, None
+
     def _end_of_file(self, capture: Any) -> None:
         """Return when the file begins again, raise otherwise."""
         times = self._times
+        problem = getattr(capture, 'problem', '')
+        if problem:
+            self._warn(f'{self.uri}: {problem}')
         if not times.frames:
             raise SourceError(
                 f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '

@@ -39,10 +39,13 @@ class GpuFile:
         What decodes, for people.
     encoding : str
         Of its pictures.
+    problem : str
+        Why it gave no more, for people; empty where that is its end.
     """
 
     by = 'NVDEC'
     encoding = 'nv12'
+    problem = ''
 
     def __init__(self, capture: Any, video: GpuVideo) -> None:
         self._said = {which: float(capture.get(which)) for which in _KEPT}
@@ -54,12 +57,14 @@ class GpuFile:
         Raises
         ------
         CudaError
-            When the GPU failed, or its memory is full.
+            When the GPU failed for good.
         """
         try:
             picture = self._video.read()
-        except SourceError:  # a file cut off, or damaged: over, as OpenCV has it
-            picture = None
+        except SourceError as error:  # a file cut off, or damaged: over, as OpenCV has it
+            picture, self.problem = None, str(error)
+        if picture is not None:
+            self.problem = ''
         return picture is not None, picture
 
     def get(self, which: int) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.gpu_video import GpuVideo, decoding_gpu
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.video_packets import VideoPackets
-from jetson_perception.errors import SourceError
+from jetson_perception.errors import CudaError, SourceError
 from jetson_perception.images.encodings import to_bgr
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class GpuRtspGrabber:
     size_wh : tuple of int or None
         Of the frames that `grab` gives; the stream's own if None.
     timeout_s : tuple of float
-        How long the server may take to answer, and then for each packet.
+        How long the server may take to answer and to send a first key frame, and then for each
+        packet.
     max_image_pixels : int
         A larger picture is refused.
     native : bool
@@ -44,6 +46,8 @@ class GpuRtspGrabber:
     ------
     CudaError
         When the GPU does not decode it; no connection was made if that was clear before.
+    PyavError
+        When PyAV is missing, or cannot read it; the CPU may decode it all the same.
     SourceError
         When there is no such stream.
     """
@@ -61,16 +65,40 @@ class GpuRtspGrabber:
     ) -> None:
         index = decoding_gpu(wanted)
         self._name, self._size_wh, self._native = name, size_wh, native
+        until_s = time.monotonic() + timeout_s[0]
         packets = VideoPackets(url, ffmpeg_options(), timeout_s)
-        self._video = GpuVideo(packets, index, max_image_pixels, at_once=True)
+        left_s = until_s - time.monotonic()
+        self._video = GpuVideo(
+            packets, index, max_image_pixels, at_once=True, first_within_s=left_s
+        )
         self.encoding = 'bgr8'
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8] | DevicePicture, int]:
-        """The next picture, and when the last of its packet came."""
+        """The next picture, and when the last of its packet came.
+
+        Raises
+        ------
+        SourceError
+            When the stream was lost, or the GPU had no room for its pictures.
+        CudaError
+            When the GPU failed for good.
+        """
+        try:
+            return self._grabbed(out)
+        except CudaError as error:
+            if error.fatal:
+                raise
+            # As text: the error refers to objects on the GPU.
+            problem = str(error)
+        raise SourceError(f'{self._name}: {problem}')
+
+    def _grabbed(
+        self, out: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.uint8] | DevicePicture, int]:
         try:
             picture = self._video.read()
         except SourceError as error:
-            raise SourceError(f'{self._name}: the server sent nothing: {error}') from None
+            raise SourceError(f'{self._name}: {error}') from None
         if picture is None or self._video.packet is None:
             raise SourceError(f'{self._name}: the server ended the stream')
         arrived_ns = self._video.packet.arrived_ns
@@ -84,7 +112,8 @@ class GpuRtspGrabber:
         return resized(bgr, self._size_wh, out), arrived_ns
 
     def interrupt(self) -> None:
-        """Nothing: FFmpeg ends a read by its own timeout."""
+        """End a wait for a picture with the next packet, for which FFmpeg has its own timeout."""
+        self._video.interrupt()
 
     def release(self) -> None:
         """Let the stream go; pictures that are about stay."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,9 @@ from jetson_perception.cuda import CudaDevice, Resources
 from jetson_perception.cuda.device_picture import PicturePool
 from jetson_perception.cuda.nvdec import CODECS, Nvdec, NvdecError, nvdec_problem
 from jetson_perception.cuda.recoloring import CudaRecoloring
-from jetson_perception.errors import SourceError
+from jetson_perception.errors import CudaError, SourceError
 from jetson_perception.images.video_colors import Recoloring, recoloring
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from jetson_perception.camera.video_packets import TimedPacket, VideoPackets
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _FORMATS = 'yuv420p', 'yuvj420p'
 _ABOVE_ALL_COUNTS = 1 << 48
-_MOST_REFUSED = 300  # packets in a row that cannot be decoded before a video counts as over
+_MOST_REFUSED = 300  # packets in a row that give no picture before a video counts as over
 
 
 def decoding_gpu(wanted: str) -> int:
@@ -53,11 +55,14 @@ class GpuVideo:
         A larger picture is refused.
     at_once : bool
         Have a picture come with its packet, where pictures are not reordered.
+    first_within_s : float, optional
+        How long a live stream may take to show its first picture: it may have begun long before,
+        and keyframes may be far apart. A file has to show one with its first packets.
 
     Raises
     ------
     NvdecError
-        When the GPU does not decode this video.
+        When the GPU does not decode this video, or shows nothing of it.
     SourceError
         When its packets cannot be read.
     CudaError
@@ -76,6 +81,7 @@ class GpuVideo:
         max_image_pixels: int,
         *,
         at_once: bool = False,
+        first_within_s: float | None = None,
     ) -> None:
         self._packets = packets
         self._most_pixels = max_image_pixels
@@ -99,11 +105,7 @@ class GpuVideo:
                     Nvdec(pool, packets.codec, packets.size_wh, recolor, at_once=self._is_ordered)
                 )
                 # Only then is it known that this GPU decodes this video.
-                while not self._decoded and not self._ended:
-                    self._go_on()
-        if not self._decoded:
-            self.close()
-            raise NvdecError('NVDEC finds no picture in it')
+                self._find_first(first_within_s)
 
     def read(self) -> DevicePicture | None:
         """The next picture; None after the last.
@@ -111,28 +113,53 @@ class GpuVideo:
         Raises
         ------
         SourceError
-            When a server ends the stream or sends nothing, or a picture is too large.
+            When a server ends the stream or sends nothing, or a picture is too large; when the
+            last packets were refused, or the GPU's memory stayed full.
         CudaError
-            When the GPU failed, or its memory is full.
+            When the GPU failed for good.
         """
-        refused = 0
+        refused, problem = 0, ''
         while not self._decoded and not self._ended:
             try:
                 with self._device.pushed():
                     self._go_on()
-            except NvdecError:
+            except CudaError as error:  # the next picture may be decoded, or find room
+                if error.fatal:
+                    raise
                 refused += 1
-                self._ended = refused > _MOST_REFUSED
+                problem = str(error)  # as text: the error refers to objects on the GPU
+                if refused > _MOST_REFUSED:
+                    self._ended = True
         if not self._decoded:
+            if problem:
+                packets = counted(refused, 'packet')
+                raise SourceError(f'the GPU decoded nothing of the last {packets}: {problem}')
             return None
         picture, self.packet = self._decoded.popleft()
         return picture
+
+    def interrupt(self) -> None:
+        """End a `read` under way with its packet, and the video with it; from any thread."""
+        self._ended = True
 
     def close(self) -> None:
         """Release all but the pictures that are about; may be called twice."""
         self._decoded.clear()
         with self._device.pushed():
             self._resources.close()
+
+    def _find_first(self, within_s: float | None) -> None:
+        """Decode up to the first picture."""
+        until_s = math.inf if within_s is None else time.monotonic() + within_s
+        for count in itertools.count(1):
+            self._go_on()
+            if self._decoded:
+                return
+            if self._ended:
+                raise NvdecError('NVDEC finds no picture in it')
+            over = count >= _MOST_REFUSED if within_s is None else time.monotonic() > until_s
+            if over:
+                raise NvdecError(f'NVDEC shows no picture of its first {count} packets')
 
     def _go_on(self) -> None:
         """Decode one more packet, or find that there is none."""

@@ -18,7 +18,7 @@ import numpy as np
 from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
-from jetson_perception.errors import SourceError
+from jetson_perception.errors import CudaError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,8 @@ class Grabber(Protocol):
             After the last frame.
         SourceError
             When the device was lost.
+        CudaError
+            When a GPU has a part in it, and failed for good.
         """
         ...
 
@@ -161,6 +163,8 @@ class LiveSource:
             When the stream ended as it should.
         SourceError
             When the source was lost, closed, not opened, or gave no frame in time.
+        CudaError
+            When the GPU that decodes it failed for good.
         """
         session = self._session
         if session is None:
@@ -189,7 +193,7 @@ class _Session(threading.Thread):
         self._changed = threading.Condition()
         self._grabber: Grabber | None = None
         self._is_open = False
-        self._end: SourceError | None = None
+        self._end: CudaError | SourceError | None = None
         self._ready: tuple[NDArray[np.uint8] | DevicePicture, int, str] | None = None
         self._has_new = False
         self._buffers = FrameBuffers()
@@ -197,7 +201,9 @@ class _Session(threading.Thread):
 
     def run(self) -> None:
         # Stays only if an unforeseen error ends the thread.
-        end = SourceError(f'{self._uri}: the capturing thread failed; see its traceback above')
+        end: CudaError | SourceError = SourceError(
+            f'{self._uri}: the capturing thread failed; see its traceback above'
+        )
         try:
             grabber = self._connect(self._cancelled)
             try:
@@ -207,7 +213,7 @@ class _Session(threading.Thread):
                 with self._changed:
                     self._grabber = None
                 grabber.release()
-        except SourceError as err:
+        except (CudaError, SourceError) as err:
             end = err
         finally:
             with self._changed:

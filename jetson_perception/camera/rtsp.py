@@ -87,8 +87,8 @@ class RtspSource(LiveSource):
 
         def connect(_cancelled: threading.Event) -> Grabber:
             _check_reachable(uri, read_timeout_s)
-            settings = size_wh, (open_timeout_s, read_timeout_s), max_image_pixels
-            return self._on_gpu(uri, *settings, native=native) or _RtspGrabber(uri, *settings)
+            timeout_s = open_timeout_s, read_timeout_s
+            return self._opened(uri, size_wh, timeout_s, max_image_pixels, native=native)
 
         # The limits in the thread come first, so that it does not outlive these.
         super().__init__(
@@ -98,7 +98,7 @@ class RtspSource(LiveSource):
             read_timeout_s=read_timeout_s + 1,
         )
 
-    def _on_gpu(
+    def _opened(
         self,
         url: str,
         size_wh: tuple[int, int] | None,
@@ -106,22 +106,26 @@ class RtspSource(LiveSource):
         max_image_pixels: int,
         *,
         native: bool,
-    ) -> Grabber | None:
-        """What has the GPU decode; None where that is not wanted, or it cannot."""
+    ) -> Grabber:
+        """What has the GPU decode or, where that is not wanted or it cannot, the CPU."""
         wanted = self._video_decoder
         if wanted == 'cpu' or self._told:
-            return None
+            return _RtspGrabber(url, size_wh, timeout_s, max_image_pixels)
         from jetson_perception.camera.gpu_rtsp import GpuRtspGrabber
+        from jetson_perception.camera.video_packets import PyavError
 
-        problem, made = '', None
+        problem = ''
         try:
-            made = GpuRtspGrabber(
+            made: Grabber = GpuRtspGrabber(
                 url, self.uri, wanted, size_wh, timeout_s, max_image_pixels, native=native
             )
-        except CudaError as error:
+        except (CudaError, PyavError) as error:
             problem = str(error)
         except SourceError as error:
             raise SourceError(f'{_why_not(url, timeout_s[1])}; {error}') from None
+        if problem:
+            # Where the CPU fails as well, it was not for the GPU, which is tried again.
+            made = _RtspGrabber(url, size_wh, timeout_s, max_image_pixels)
         if self._told is None or problem:
             tell_decoder(self.uri, wanted, problem)
         self._told = problem

@@ -131,6 +131,8 @@ class FrameSource(Protocol):
             After the last frame of a finite source.
         SourceError
             When the source was lost; `open` may bring it back.
+        CudaError
+            When a GPU that decodes its frames failed for good.
         """
         ...
 

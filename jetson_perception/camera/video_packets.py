@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,10 @@ _ANNEX_B = b'\0\0\1', b'\0\0\0\1'
 #: Containers whose frames have no times of their own, or others than OpenCV takes them for.
 _UNTIMED = frozenset({'avi', 'h264', 'hevc'})
 _FULL_RANGE_FORMAT = 'yuvj420p'
+
+
+class PyavError(SourceError):
+    """PyAV is missing, or cannot read a video that another FFmpeg, as OpenCV's, may read."""
 
 
 class TimedPacket(NamedTuple):
@@ -53,8 +58,11 @@ class VideoPackets:
 
     Raises
     ------
+    PyavError
+        When PyAV is not installed, or its FFmpeg makes nothing of what is there.
     SourceError
-        When PyAV is not installed, or FFmpeg opens no video of that name.
+        When a server cannot be reached, refuses the stream or is silent, or a file cannot be read:
+        no other FFmpeg would do better.
 
     Attributes
     ----------
@@ -78,23 +86,34 @@ class VideoPackets:
     ) -> None:
         problem = video_problem()
         if problem:
-            raise SourceError(problem)
+            raise PyavError(problem)
         import av
         from av.bitstream import BitStreamFilterContext
 
-        self._errors = av.error.FFmpegError, OSError
+        self._lost = 'it is damaged' if timeout_s is None else 'the server sent nothing'
+        of_ffmpeg = av.error
+        self._errors = of_ffmpeg.FFmpegError, OSError
+        # What lies with a server or a disk. Silence is invalid data to FFmpeg: so time tells.
+        elsewhere = OSError, EOFError, of_ffmpeg.HTTPClientError, of_ffmpeg.HTTPServerError
+        until_s = time.monotonic() + (min(timeout_s) if timeout_s else math.inf)
         try:
             self._container: Any = av.open(name, options=options or {}, timeout=timeout_s)
         except self._errors as error:
-            raise SourceError(f'FFmpeg cannot open it ({type(error).__name__})') from None
+            is_elsewhere = isinstance(error, elsewhere) or time.monotonic() > until_s
+            kind = SourceError if is_elsewhere else PyavError
+            raise kind(f'FFmpeg cannot open it ({type(error).__name__})') from None
         try:
             if not self._container.streams.video:
-                raise SourceError('it has no video')
+                raise PyavError('it has no video')
             stream = self._container.streams.video[0]
             context = stream.codec_context
+            if context is None:
+                raise PyavError("its codec is none that PyAV's FFmpeg decodes")
             self.codec: str = context.name
             self.size_wh = int(context.width), int(context.height)
-            self.pixel_format: str = context.pix_fmt or 'unknown'
+            # Of unknown pixels, `context.pix_fmt` of PyAV 17 ends the process, by a null pointer.
+            pixels = context.format
+            self.pixel_format: str = pixels.name if pixels is not None else 'unknown'
             self.matrix = int(context.colorspace)
             is_full = self.pixel_format == _FULL_RANGE_FORMAT
             self.color_range = FULL_RANGE if is_full else int(context.color_range)
@@ -107,11 +126,14 @@ class VideoPackets:
             self._sets = sets if sets.startswith(_ANNEX_B) else b''
             tick_s = stream.time_base
             if tick_s is None:
-                raise SourceError('it does not say what its times are counted in')
+                raise PyavError('it does not say what its times are counted in')
             self._tick_s = tick_s.numerator / tick_s.denominator
             self._begin = stream.start_time or 0
             self._packets: Iterator[Any] = self._container.demux(stream)
             self._filtered: list[Any] = []
+        except self._errors as error:
+            self._container.close()
+            raise PyavError(f'its description is damaged ({type(error).__name__})') from None
         except BaseException:
             self._container.close()
             raise
@@ -137,7 +159,7 @@ class VideoPackets:
                 # The last, without data, is FFmpeg's sign to give what it still has.
                 self._filtered = list(self._filter.filter(packet if packet.size else None))
             except self._errors as error:
-                raise SourceError(f'no packet ({type(error).__name__})') from None
+                raise SourceError(f'{self._lost}: no packet ({type(error).__name__})') from None
         packet = self._filtered.pop(0)
         time_ms = None
         if packet.pts is not None:

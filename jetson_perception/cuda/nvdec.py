@@ -201,6 +201,7 @@ class Nvdec:
             if frames:
                 self._decoder.WaitOnCUStream(self._stream.handle)
         except Exception as error:
+            self._stream.synchronize()  # raises where it is not the packet, but the GPU
             raise NvdecError(f'NVDEC: {printable(error, _MOST_TEXT)}') from error
         return [DecodedPicture(self._copy(frame), frame.getPTS()) for frame in frames]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from jetson_perception.errors import ImageError
+from jetson_perception.errors import CudaError, ImageError
 from jetson_perception.images import encodings
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.msg import PipelineStats
@@ -30,7 +31,7 @@ from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from rclpy.node import Node
@@ -253,7 +254,8 @@ class CameraPublisher:
             self._infos.publish(info)
         # Asked here too, so that no pixels are fetched from a GPU for nobody.
         if not self._every_frame and self.jpegs.topic.get_subscription_count():
-            self.jpegs.give(captured.pixels, captured.encoding, header)
+            with _unusable_ones_told(self._node, self._source.uri):
+                self.jpegs.give(captured.pixels, captured.encoding, header)
         if self._truth is not None:
             self._truth.publish(captured, header)
         now = time.monotonic_ns()
@@ -288,22 +290,30 @@ class CameraPublisher:
         return Time(nanoseconds=stamp)
 
     def _publish_image(self, frame: Frame, captured: CapturedFrame) -> None:
-        try:
+        with _unusable_ones_told(self._node, self._source.uri):
             if self._images.get_subscription_count():
                 self._send_raw(frame, captured)
             if self._every_frame and self.jpegs.topic.get_subscription_count():
                 self.jpegs.send(captured.pixels, captured.encoding, frame.header)
-        except ImageError as error:  # a damaged JPEG: the next one may be whole
-            self._node.get_logger().error(
-                f'an image of {self._source.uri} is not published: {error}',
-                throttle_duration_sec=_LOG_EVERY_S,
-            )
 
     def _send_raw(self, frame: Frame, captured: CapturedFrame) -> None:
         if self._is_native and captured.encoding != encodings.JPEG:
             self._image_sender.send(captured.pixels, captured.encoding, frame.header)
         else:
             self._image_sender.send(frame.bgr(), 'bgr8', frame.header)
+
+
+@contextmanager
+def _unusable_ones_told(node: Node, uri: str) -> Iterator[None]:
+    """Leave out an image that cannot be had; the next one may be whole, or find room."""
+    try:
+        yield
+    except (CudaError, ImageError) as error:  # a full GPU, or a damaged JPEG
+        if error.fatal:
+            raise
+        node.get_logger().error(
+            f'an image of {uri} is not published: {error}', throttle_duration_sec=_LOG_EVERY_S
+        )
 
 
 def _made(captured: CapturedFrame, header: Header, age_ms: float) -> Frame:

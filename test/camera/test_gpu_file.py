@@ -1,5 +1,7 @@
 """Video files on a stand-in for NVDEC, beside the same files by OpenCV: frames, times, ends."""
 
+import collections
+import itertools
 import sys
 
 import pytest
@@ -20,7 +22,8 @@ from camera.gpu_file_cases import (
 from emulated_gpu import register_kernels
 
 from jetson_perception.cuda import CudaDevice, nvdec
-from jetson_perception.errors import SourceError
+from jetson_perception.cuda.device_picture import PicturePool
+from jetson_perception.errors import CudaError, SourceError
 
 
 @pytest.fixture
@@ -134,6 +137,87 @@ def test_packets_that_the_decoder_refuses_are_left_out(tmp_path, monkeypatch, st
     assert len(ours) == 19
     assert end.endswith('ended after 19 frames')
     assert [frame.offset_ns for frame in ours[8:10]] == [320_000_000, 400_000_000]
+
+
+LONG = range(0, 400 * 40, 40)
+
+
+def test_the_reason_is_told_where_the_decoder_refuses_all_from_some_packet_on(
+    tmp_path, caplog, monkeypatch, standin, engine
+):
+    library = standin_pynvvideocodec.install(monkeypatch, standin, refused=range(9, 10_000))
+    path = write_coded(tmp_path / 'a.mp4', LONG, b_frames=0)
+    frames, _ = frames_of(opened(path, native=True))
+    assert 0 < len(frames) < 10
+    assert 'of the last 301 packets: NVDEC: HandlePictureDecode : stand-in refuses' in caplog.text
+    assert library.packets < 320
+
+
+def test_the_last_packets_are_refused(tmp_path, caplog, monkeypatch, standin, engine):
+    standin_pynvvideocodec.install(monkeypatch, standin, refused=range(18, 30))
+    frames_of(opened(write_coded(tmp_path / 'a.mp4', EVEN[:20], b_frames=0), native=True))
+    assert 'stand-in refuses' in caplog.text
+
+
+def test_a_video_of_which_the_decoder_shows_nothing(
+    tmp_path, caplog, monkeypatch, standin, engine
+):
+    library = standin_pynvvideocodec.install(monkeypatch, standin, hidden=range(10_000))
+    path = write_coded(tmp_path / 'a.mp4', LONG, b_frames=0)
+    stays_on_cpu(path, caplog, 'NVDEC shows no picture of its first 300 packets')
+    assert (library.packets, library.sessions) == (300, 0)
+
+
+def full_at(monkeypatch, name, call, *, fatal=False):
+    """Have a method of the pictures' memory fail once, as on a GPU that is full for a moment."""
+    whole, calls = getattr(PicturePool, name), itertools.count(1)
+
+    def failing(pool, given):
+        if next(calls) == call:
+            raise CudaError('allocating failed: out of memory; the GPU is full', fatal=fatal)
+        return whole(pool, given)
+
+    monkeypatch.setattr(PicturePool, name, failing)
+
+
+def test_a_gpu_that_is_full_for_a_moment_costs_a_picture(tmp_path, monkeypatch, library, engine):
+    full_at(monkeypatch, 'take', 6)
+    path = write_coded(tmp_path / 'a.mp4', EVEN, b_frames=0)
+    frames, end = frames_of(opened(path, native=True))
+    assert end.endswith('ended after 23 frames')
+    assert [frame.offset_ns // 1_000_000 for frame in frames] == [*EVEN[:5], *EVEN[6:]]
+
+
+def test_and_one_that_cannot_be_fetched_to_the_host(
+    tmp_path, caplog, monkeypatch, library, engine
+):
+    full_at(monkeypatch, 'copied', 6)
+    path = write_coded(tmp_path / 'a.mp4', EVEN, b_frames=0)
+    frames, _ = frames_of(opened(path))
+    assert [frame.offset_ns // 1_000_000 for frame in frames] == [*EVEN[:5], *EVEN[6:]]
+    assert caplog.text.count('a frame is left out: allocating failed: out of memory') == 1
+
+
+@pytest.mark.parametrize(('name', 'native'), [('take', True), ('copied', False)])
+def test_a_gpu_that_failed_for_good_is_told_as_such(
+    tmp_path, monkeypatch, library, engine, name, native
+):
+    full_at(monkeypatch, name, 6, fatal=True)
+    source = opened(write_coded(tmp_path / 'a.mp4', EVEN, b_frames=0), native=native)
+    with pytest.raises(CudaError) as caught:
+        frames_of(source)
+    assert caught.value.fatal
+
+
+def test_an_error_of_the_decoder_by_which_the_gpu_failed(tmp_path, standin, library, engine):
+    source = opened(write_coded(tmp_path / 'a.mp4', EVEN, b_frames=0), native=True)
+    source.read()
+    standin.failure = RuntimeError('a kernel')
+    with pytest.raises(CudaError, match='until this process is restarted') as caught:
+        collections.deque(iter(source.read, None), 0)
+    standin.failure = None
+    source.close()
+    assert caught.value.fatal
 
 
 def test_a_file_that_is_cut_off_ends_where_it_does_on_the_cpu(tmp_path, library, engine):

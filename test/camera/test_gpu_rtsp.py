@@ -1,6 +1,7 @@
 """RTSP streams on a stand-in for NVDEC, from a stand-in for a camera."""
 
 import collections
+import sys
 import time
 
 import av
@@ -8,13 +9,15 @@ import numpy as np
 import pytest
 import standin_pynvvideocodec
 from camera.coded_videos import encoded, encoder
+from camera.login_server import LoginServer
 from camera.standin_rtsp import StandInH264Server, StandInRtspServer
 
-from jetson_perception.camera import open_source
+from jetson_perception.camera import open_source, rtsp
 from jetson_perception.camera.gpu_rtsp import ffmpeg_options
 from jetson_perception.camera.rtsp import RtspSource
 from jetson_perception.cuda import CudaDevice
-from jetson_perception.errors import SourceError
+from jetson_perception.cuda.device_picture import PicturePool
+from jetson_perception.errors import CudaError, SourceError
 
 PICTURES = 12
 
@@ -91,6 +94,153 @@ def test_a_stream_that_the_gpu_does_not_decode(library, engine, caplog):
     assert caplog.text.count('is decoded on the CPU: it is mjpeg') == 1
 
 
+@pytest.fixture
+def cpu_grabbers(monkeypatch):
+    """What is opened to decode on the CPU."""
+    opened, whole = [], rtsp._RtspGrabber
+
+    def counted(*given):
+        opened.append(given)
+        return whole(*given)
+
+    monkeypatch.setattr(rtsp, '_RtspGrabber', counted)
+    return opened
+
+
+def comes_from_the_cpu(server, caplog, reason, **more):
+    """Frames come all the same, each time it is opened; one line says why from the CPU."""
+    source = RtspSource(server.url, native=True, video_decoder='auto', **more)
+    with caplog.at_level('INFO'):
+        for _ in range(2):
+            source.open()
+            assert source.read().encoding == 'bgr8'
+    source.close()
+    (line,) = [each for each in caplog.records if 'is decoded on the CPU' in each.getMessage()]
+    assert reason in line.getMessage()
+
+
+def test_without_pyav(server, library, engine, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'av', None)
+    comes_from_the_cpu(server, caplog, 'PyAV')
+
+
+@pytest.mark.slow
+def test_a_pyav_that_is_too_old(server, library, engine, caplog, monkeypatch):
+    monkeypatch.setattr(av, '__version__', '12.3.0')
+    comes_from_the_cpu(server, caplog, 'needs PyAV 17, and 12.3.0 is here')
+
+
+def test_what_the_ffmpeg_of_pyav_cannot_open(server, library, engine, caplog, monkeypatch):
+    def opens_nothing(*_, **__):
+        raise av.error.ProtocolNotFoundError(1330794744, 'Protocol not found')
+
+    monkeypatch.setattr(av, 'open', opens_nothing)
+    comes_from_the_cpu(server, caplog, 'FFmpeg cannot open it (ProtocolNotFoundError)')
+
+
+def test_a_server_that_refuses(library, engine, caplog):
+    server = LoginServer()
+    source = RtspSource(f'rtsp://{server.address}/live', video_decoder='auto')
+    with caplog.at_level('INFO'), pytest.raises(SourceError, match='wants a user and a password'):
+        source.open()
+    server.close()
+    assert 'is decoded on' not in caplog.text
+
+
+def test_what_the_cpu_cannot_open_either_is_tried_on_the_gpu_again(
+    server, library, engine, monkeypatch
+):
+    whole = av.open
+
+    def opens_nothing(*_, **__):
+        raise av.error.InvalidDataError(1094995529, 'Invalid data')
+
+    def neither(*_):
+        raise SourceError('the stream has no picture yet')
+
+    source = RtspSource(server.url, native=True, video_decoder='auto')
+    with monkeypatch.context() as patch:
+        patch.setattr(av, 'open', opens_nothing)
+        patch.setattr(rtsp, '_RtspGrabber', neither)
+        with pytest.raises(SourceError, match='no picture yet'):
+            source.open()
+    assert av.open is whole
+    source.open()
+    assert source.read().on_device is not None
+    source.close()
+
+
+@pytest.mark.slow
+def test_a_stream_of_which_the_decoder_shows_nothing(
+    packets, standin, engine, caplog, monkeypatch
+):
+    library = standin_pynvvideocodec.install(monkeypatch, standin, hidden=range(10_000))
+    server = StandInH264Server(packets)
+    reason = 'NVDEC shows no picture of its first'
+    comes_from_the_cpu(server, caplog, reason, open_timeout_s=1.0)
+    server.close()
+    assert library.sessions == 0
+
+
+@pytest.mark.slow
+def test_a_stream_of_which_the_decoder_shows_nothing_any_more(
+    packets, standin, engine, monkeypatch
+):
+    library = standin_pynvvideocodec.install(monkeypatch, standin, hidden=range(5, 100_000))
+    server = StandInH264Server(packets)
+    source = RtspSource(server.url, native=True, video_decoder='auto', read_timeout_s=0.5)
+    source.open()
+    with pytest.raises(SourceError, match='gave no frame'):
+        collections.deque(iter(source.read, None), 0)
+    source.close()
+    source._session.join(10)
+    assert not source._session.is_alive()  # so that it can be opened again
+    server.close()
+    assert library.sessions == 0
+
+
+def test_the_reason_is_told_where_the_decoder_refuses_all(packets, standin, engine, monkeypatch):
+    standin_pynvvideocodec.install(monkeypatch, standin, refused=range(5, 100_000))
+    server = StandInH264Server(packets, rate=1000)
+    source = RtspSource(server.url, native=True, video_decoder='auto')
+    source.open()
+    with pytest.raises(SourceError, match='301 packets: NVDEC: HandlePictureDecode : stand-in'):
+        collections.deque(iter(source.read, None), 0)
+    source.close()
+    server.close()
+
+
+@pytest.mark.slow
+def test_a_gpu_that_is_full_for_a_moment_has_the_stream_opened_again(
+    server, library, engine, monkeypatch
+):
+    def full(*_):
+        raise CudaError('allocating failed: out of memory; the GPU is full')
+
+    source = RtspSource(server.url, video_decoder='auto')
+    with monkeypatch.context() as patch:
+        patch.setattr(PicturePool, 'copied', full)
+        source.open()
+        with pytest.raises(SourceError, match='the GPU is full'):
+            source.read()
+    source.open()
+    assert source.read().encoding == 'bgr8'
+    source.close()
+
+
+def test_a_gpu_that_failed_for_good_is_told_as_such(server, library, engine, monkeypatch):
+    def failed(*_):
+        raise CudaError('a kernel failed', fatal=True)
+
+    source = RtspSource(server.url, video_decoder='auto')
+    monkeypatch.setattr(PicturePool, 'copied', failed)
+    source.open()
+    with pytest.raises(CudaError) as caught:
+        source.read()
+    source.close()
+    assert caught.value.fatal
+
+
 @pytest.mark.slow
 def test_a_camera_that_hangs_is_lost(packets, library, engine):
     server = StandInH264Server(packets)
@@ -104,7 +254,7 @@ def test_a_camera_that_hangs_is_lost(packets, library, engine):
     server.close()
 
 
-def test_no_error_has_the_password(packets, library, engine):
+def test_no_error_has_the_password(packets, library, engine, cpu_grabbers):
     server = StandInH264Server(packets)
     server.freeze()
     url = server.url.replace('rtsp://', 'rtsp://me:secret@')
@@ -116,6 +266,7 @@ def test_no_error_has_the_password(packets, library, engine):
     server.close()
     assert 'secret' not in str(error.value)
     assert error.value.__cause__ is None
+    assert not cpu_grabbers  # that would take as long again
 
 
 @pytest.mark.parametrize(

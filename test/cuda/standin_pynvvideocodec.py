@@ -136,6 +136,8 @@ class PyNvDecoder:
         self._library.packets += 1
         if number in self._library.refused:
             raise PyNvVCException('HandlePictureDecode : stand-in refuses')
+        if number in self._library.hidden:
+            return []
         if not packet.bsl:
             return self._given(self._pictures(None), 0)
         data = av.Packet(ctypes.string_at(packet.bsl_data, packet.bsl))
@@ -215,10 +217,12 @@ class StandinPyNvVideoCodec:
     standin : standin_pycuda.Standin
     padding : int
         Bytes behind each row of a picture.
-    refused : set of int
+    refused : container of int
         Numbers of packets, of all sessions together, that `Decode` raises for.
     creation_error : str
         What `CreateDecoder` says instead of making one.
+    hidden : container of int
+        Numbers of packets, counted in the same way, after which nothing is shown.
 
     Attributes
     ----------
@@ -230,9 +234,9 @@ class StandinPyNvVideoCodec:
         How many were given to all of them.
     """
 
-    def __init__(self, standin, *, padding=0, refused=(), creation_error=''):
-        self.standin, self.padding, self.refused = standin, padding, set(refused)
-        self.creation_error = creation_error
+    def __init__(self, standin, *, padding=0, refused=(), creation_error='', hidden=()):
+        self.standin, self.padding, self.refused = standin, padding, refused
+        self.creation_error, self.hidden = creation_error, hidden
         self.sessions = self.packets = 0
         self.created = []
         self.spoiled = []

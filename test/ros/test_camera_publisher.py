@@ -10,6 +10,7 @@ from nodes.support import BEST_EFFORT, with_stamp_of
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.errors import CudaError
 from jetson_perception.images.encodings import JPEG
 from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.camera_publisher import CameraPublisher
@@ -103,3 +104,43 @@ def test_one_that_is_damaged_is_told_of_and_the_next_one_is_sent(peer, publisher
     assert 'an image of stand-in://camera is not published: ' in capfd.readouterr().err
     whole = {frame.header.stamp.nanosec for frame in publisher.handler.frames[1::2]}
     assert {image.header.stamp.nanosec for image in images} <= whole
+
+
+class StandInPicture:
+    """A stand-in for a picture on a GPU; `error` is raised for who wants it on the host."""
+
+    width, height, size_wh, encoding = 64, 48, (64, 48), 'nv12'
+
+    def __init__(self, error=None):
+        self._error = error
+
+    def on_host(self):
+        if self._error is not None:
+            raise self._error
+        return np.full((72, 64), 128, np.uint8)
+
+
+def test_one_that_cannot_be_fetched_from_a_gpu_is_told_of_and_the_next_one_is_sent(
+    peer, publisher, capfd
+):
+    images = peer.collect('camera/image_raw', Image, BEST_EFFORT)
+    jpegs = peer.collect('camera/image_raw/compressed', CompressedImage)
+    for topic in ('image_raw', 'image_raw/compressed'):
+        full_name = f'/{peer.namespace}/camera/{topic}'
+        peer.wait_for(lambda name=full_name: peer.node.count_subscribers(name), topic)
+    full = CudaError('allocating failed: out of memory; the GPU is full')
+
+    def heard():
+        for error in (full, None):
+            frame = CapturedFrame(StandInPicture(error), time.time_ns(), 'nv12')
+            publisher.take(frame, threading.Event())
+        return images and jpegs
+
+    peer.wait_for(heard, 'an image and a JPEG', 20)
+    said = capfd.readouterr().err
+    assert said.count('is not published: allocating failed: out of memory') == 1
+    failed = CudaError('a kernel failed', fatal=True)
+    with pytest.raises(CudaError, match='a kernel failed'):
+        publisher.take(
+            CapturedFrame(StandInPicture(failed), time.time_ns(), 'nv12'), threading.Event()
+        )
