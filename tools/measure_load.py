@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tools'), str(ROOT / 'test')]
 
+from listening_node import listening_node  # noqa: E402
 from onnx_models import detector  # noqa: E402
 
 from jetson_perception.bringup import NodeProcess  # noqa: E402
@@ -131,35 +132,22 @@ def main() -> None:
 
 def measured(situation: Situation, seconds: float) -> str:
     """The row of a situation."""
-    import rclpy
     from jetson_perception.msg import PipelineStats
-    from rclpy.executors import SingleThreadedExecutor
 
     from jetson_perception.ros import qos
 
     topics = [f'/{NAMESPACE}/camera_{index}/image_raw' for index in range(situation.cameras)]
-    rclpy.init()
-    node = rclpy.create_node('listener', namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+
     newest: dict[str, Any] = {}
-    for index in range(situation.cameras):
-        node.create_subscription(
-            PipelineStats,
-            f'camera_{index}/det/stats',
-            lambda msg: newest.update({msg.input: msg}),
-            qos.RESULTS,
-        )
-
-    def spin(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left_s := end - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=left_s)
-
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stack.callback(rclpy.try_shutdown)
-        stack.callback(node.destroy_node)
-        stack.callback(executor.shutdown)
+        listener = stack.enter_context(listening_node('listener', NAMESPACE))
+        for index in range(situation.cameras):
+            listener.node.create_subscription(
+                PipelineStats,
+                f'camera_{index}/det/stats',
+                lambda msg: newest.update({msg.input: msg}),
+                qos.RESULTS,
+            )
         boxes = [(i % 50 * 5 + 3, i // 50 * 5 + 3, 3, 3, 0, 0.9) for i in range(situation.objects)]
         model = detector(Path(folder, 'tiny.onnx'), boxes, size_wh=(256, 256))
         parameters = {
@@ -178,10 +166,10 @@ def measured(situation: Situation, seconds: float) -> str:
             yolo.check()
             if time.monotonic() > deadline:
                 raise SystemExit(f'{situation.what}: no results within {ANSWER_S:.0f} s')
-            spin(0.1)
-        spin(SETTLE_S)
+            listener.spin(0.1)
+        listener.spin(SETTLE_S)
         before, begun = dict(newest), time.monotonic()
-        spin(seconds)
+        listener.spin(seconds)
         return row(situation, before, newest, time.monotonic() - begun)
 
 

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from listening_node import listening_node  # noqa: E402
+
 from jetson_perception.bringup import NodeProcess  # noqa: E402
 from jetson_perception.ros.processes import RunningProcess, running  # noqa: E402
 
@@ -255,19 +257,8 @@ class Watcher:
 @contextmanager
 def watching(process: RunningProcess) -> Iterator[Watcher]:
     """A watcher for a node that has processed its first image."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    rclpy.init()
-    node = rclpy.create_node('watcher', namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+    with listening_node('watcher', NAMESPACE) as (node, executor):
         yield Watcher(process, node, executor)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 def over_time(watcher: Watcher, warm_up_s: float, seconds: float) -> list[Sample]:

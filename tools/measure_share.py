@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
 
+from listening_node import listening_node  # noqa: E402
+
 from jetson_perception.bringup import NodeProcess  # noqa: E402
 from jetson_perception.ros.processes import running  # noqa: E402
 
@@ -71,52 +73,39 @@ def measured(
     parameters: dict[str, Any], arguments: argparse.Namespace, loops: int
 ) -> tuple[float, float]:
     """Masks and pictures a second."""
-    import rclpy
     from jetson_perception.msg import PipelineStats
-    from rclpy.executors import SingleThreadedExecutor
     from sensor_msgs.msg import Image
 
     from jetson_perception.ros import qos
 
-    rclpy.init()
-    node = rclpy.create_node('viewer', namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
     pictures: list[float] = []
     newest: list[Any] = []
-    # Headers would do, but rclpy makes whole messages: small ones, so that it does not count.
-    node.create_subscription(
-        Image, 'annotated', lambda _: pictures.append(time.monotonic()), qos.RESULTS
-    )
-    node.create_subscription(
-        PipelineStats, 'stats', lambda msg: newest.__setitem__(slice(None), [msg]), qos.RESULTS
-    )
     process = NodeProcess(
         'seg_node',
         NAMESPACE,
         parameters={'model': arguments.model, 'annotated.width': 160, **parameters},
     )
 
-    def spin(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left_s := end - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=left_s)
-
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stack.callback(rclpy.try_shutdown)
-        stack.callback(node.destroy_node)
-        stack.callback(executor.shutdown)
+        listener = stack.enter_context(listening_node('viewer', NAMESPACE))
+        # Headers would do, but rclpy makes whole messages: small ones, so that it does not count.
+        listener.node.create_subscription(
+            Image, 'annotated', lambda _: pictures.append(time.monotonic()), qos.RESULTS
+        )
+        listener.node.create_subscription(
+            PipelineStats, 'stats', lambda msg: newest.__setitem__(slice(None), [msg]), qos.RESULTS
+        )
         seg = stack.enter_context(running(process, Path(folder, 'seg_node.log')))
         stack.enter_context(camera(arguments))
         while not newest or not newest[0].frames_processed:
             seg.check()
-            spin(0.1)
+            listener.spin(0.1)
         for _ in range(loops):
             stack.enter_context(busy_loop())
-        spin(SETTLE_S)
+        listener.spin(SETTLE_S)
         before, begun = newest[0], time.monotonic()
         pictures.clear()
-        spin(arguments.seconds)
+        listener.spin(arguments.seconds)
         elapsed_s = time.monotonic() - begun
         masks = newest[0].frames_processed - before.frames_processed
         return masks / elapsed_s, len(pictures) / elapsed_s

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from listening_node import listening_node  # noqa: E402
 from small_board.control_group import ControlGroup, control_group  # noqa: E402
 
 from jetson_perception import bringup  # noqa: E402
@@ -196,19 +197,8 @@ class Listener:
 @contextmanager
 def listening(engines: list[str]) -> Iterator[Listener]:
     """A listener, outside of the group."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    rclpy.init()
-    node = rclpy.create_node('listener', namespace=NAMESPACE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+    with listening_node('listener', NAMESPACE) as (node, executor):
         yield Listener(node, executor, engines)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 def pss_mb(pid: int) -> float:

@@ -6,9 +6,27 @@ import pytest
 from camera.timed_videos import set_mp4_times, write_matroska
 from standin_fixtures import standin, standin_options
 
+from jetson_perception.cuda import CudaDevice
+
 __all__ = ['standin', 'standin_options']
 
 STEP = 20
+
+
+@pytest.fixture
+def library(monkeypatch, standin):
+    """The stand-in for PyNvVideoCodec, installed."""
+    import standin_pynvvideocodec  # takes PyAV, which most tests here do without
+
+    return standin_pynvvideocodec.install(monkeypatch, standin)
+
+
+@pytest.fixture
+def engine(standin):
+    """As if an engine of this process ran on the GPU."""
+    device = CudaDevice.get(0)
+    yield device
+    device.close()
 
 
 @pytest.fixture

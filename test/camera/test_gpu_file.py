@@ -21,22 +21,9 @@ from camera.gpu_file_cases import (
 )
 from emulated_gpu import register_kernels
 
-from jetson_perception.cuda import CudaDevice, nvdec
+from jetson_perception.cuda import nvdec
 from jetson_perception.cuda.device_picture import PicturePool
 from jetson_perception.errors import CudaError, SourceError
-
-
-@pytest.fixture
-def library(monkeypatch, standin):
-    return standin_pynvvideocodec.install(monkeypatch, standin)
-
-
-@pytest.fixture
-def engine(standin):
-    """As if an engine of this process ran on the GPU."""
-    device = CudaDevice.get(0)
-    yield device
-    device.close()
 
 
 @pytest.mark.parametrize('times_ms', [EVEN, UNEVEN], ids=['even', 'uneven'])

@@ -15,7 +15,6 @@ from camera.standin_rtsp import StandInH264Server, StandInRtspServer
 from jetson_perception.camera import open_source, rtsp
 from jetson_perception.camera.gpu_rtsp import ffmpeg_options
 from jetson_perception.camera.rtsp import RtspSource
-from jetson_perception.cuda import CudaDevice
 from jetson_perception.cuda.device_picture import PicturePool
 from jetson_perception.errors import CudaError, SourceError
 
@@ -37,18 +36,6 @@ def server(packets):
     server = StandInH264Server(packets)
     yield server
     server.close()
-
-
-@pytest.fixture
-def library(monkeypatch, standin):
-    return standin_pynvvideocodec.install(monkeypatch, standin)
-
-
-@pytest.fixture
-def engine(standin):
-    device = CudaDevice.get(0)
-    yield device
-    device.close()
 
 
 def test_the_newest_picture_stays_on_the_gpu(server, packets, library, engine, caplog):
