@@ -60,6 +60,7 @@ def received(environment, topic, transport, count):
     return json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('transport', 'codec'), [('ffmpeg', 'h264'), ('ffmpeg', 'hevc'), ('foxglove', 'h264')]
@@ -82,6 +83,7 @@ def test_pictures_arrive_as_they_were_sent(environment, transport, codec):
     assert [(each + 1) % 60 for each in indices[:-1]] == indices[1:]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_after_lost_packets_pictures_are_right_again(environment):
     topic = '/test_lost/ffmpeg'
