@@ -31,7 +31,8 @@ _PENDING_NS = 3_000_000_000
 class _Publisher:
     """The last frame of one publisher, and how fast it sends."""
 
-    def __init__(self, number: int, sent_ns: int) -> None:
+    def __init__(self, number: int, sent_ns: int, gid: bytes | None) -> None:
+        self.gid = gid
         self.number = number
         self.sent_ns = sent_ns
         self.period_ns = 0.0
@@ -60,12 +61,14 @@ class _Publisher:
 class NumberedFrames:
     """Counts what is missing between publication sequence numbers, each publisher by itself.
 
-    Who sent a message is not said, but the numbers of a publisher rise by one from 1 on. So a
-    number belongs to the publisher whose last one is next below it, if it can have sent so many
-    meanwhile; else to a new one, or one that was started again, of which nothing is missing yet.
+    Where it is not said who sent a frame, the numbers of a publisher still rise by one from 1 on.
+    So a number belongs to the publisher whose last one is next below it, if it can have sent so
+    many meanwhile; else to a new one, or one that was started again, of which nothing is missing
+    yet.
     """
 
     def __init__(self) -> None:
+        #: In the order of their last frames.
         self._publishers: list[_Publisher] = []
 
     @property
@@ -82,7 +85,7 @@ class NumberedFrames:
         now_ns = self._publishers[-1].sent_ns
         return sum(not each.may_have_ended(now_ns) for each in self._publishers)
 
-    def take(self, number: int, sent_ns: int) -> int:
+    def take(self, number: int, sent_ns: int, gid: bytes | None = None) -> int:
         """Count a frame; returns how many are missing between it and the last one before it.
 
         Parameters
@@ -91,22 +94,37 @@ class NumberedFrames:
             Its publication sequence number.
         sent_ns : int
             When it was sent, by any clock that goes on.
+        gid : bytes, optional
+            Who sent it, by the middleware's id of the publisher. Given for all, or for none.
         """
-        below = [
-            each
-            for each in self._publishers
-            if each.number < number and each.may_have_sent(number, sent_ns)
-        ]
-        if below:
-            # The list is in the order of their last frames: of equals, who has waited longest.
-            alive = [each for each in below if not each.may_have_ended(sent_ns)]
-            found = max(alive, key=lambda each: each.number) if alive else below[-1]
-            self._publishers.remove(found)
-            missing = found.take(number, sent_ns)
+        found = self._likely(number, sent_ns) if gid is None else self._with(gid)
+        if found is None:
+            found, missing = _Publisher(number, sent_ns, gid), 0
         else:
-            found, missing = _Publisher(number, sent_ns), 0
+            self._publishers.remove(found)
+            missing = found.take(number, sent_ns) if found.number < number else 0
         self._publishers = [*self._publishers[1 - _MOST_PUBLISHERS :], found]
         return missing
+
+    def _with(self, gid: bytes) -> _Publisher | None:
+        return next((each for each in self._publishers if each.gid == gid), None)
+
+    def _likely(self, number: int, sent_ns: int) -> _Publisher | None:
+        """Whose frame this seems to be; None for one that was not heard before."""
+        below = [each for each in self._publishers if each.number < number]
+        alive = [each for each in below if not each.may_have_ended(sent_ns)]
+        # Of equals, who has waited longest.
+        next_below = max(alive, key=lambda each: each.number, default=None)
+        if next_below is not None and next_below.may_have_sent(number, sent_ns):
+            return next_below
+        # From a lower one, the step would count frames as missing that came since.
+        least = next_below.number if next_below is not None else 0
+        silent = [
+            each
+            for each in below
+            if each not in alive and each.number > least and each.may_have_sent(number, sent_ns)
+        ]
+        return silent[-1] if silent else None
 
 
 class StampedFrames:
@@ -229,7 +247,9 @@ class FrameCounts:
         """How many publishers send now; 0 where it is not known."""
         return self._numbered.senders if self._by_number else 0
 
-    def take(self, number: int | None, sent_ns: int, stamp_ns: int) -> None:
+    def take(
+        self, number: int | None, sent_ns: int, stamp_ns: int, gid: bytes | None = None
+    ) -> None:
         """Count a frame.
 
         Parameters
@@ -238,12 +258,14 @@ class FrameCounts:
             Its publication sequence number; None where the middleware gives none.
         sent_ns, stamp_ns : int
             When it was sent, where there are numbers, and the stamp in its header.
+        gid : bytes, optional
+            Who sent it, as NumberedFrames takes it.
         """
         self._received += 1
         self._taken_ns = self._now_ns()
         self._by_number = number is not None
         if number is not None:
-            self._missing += self._numbered.take(number, sent_ns)
+            self._missing += self._numbered.take(number, sent_ns, gid)
         else:
             self._missing += self._stamped.take(stamp_ns)
 

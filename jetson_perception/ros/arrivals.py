@@ -27,11 +27,15 @@ class Arrival(NamedTuple):
         middleware gives none.
     sent_ns : int
         When it was sent, by its publisher's clock; 0 where the middleware does not say.
+    gid : bytes or None
+        The middleware's id of its publisher; None where it is not told, as rclpy's callbacks are
+        not.
     """
 
     message: Any
     number: int | None = None
     sent_ns: int = 0
+    gid: bytes | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -87,7 +91,8 @@ class Arrivals:
 
     def _on_numbered(self, msg: Any, info: Any) -> None:
         number = info['publication_sequence_number']
-        self._tell(Arrival(msg, number, info['source_timestamp'] or 0))
+        gid = info.get('publisher_gid')
+        self._tell(Arrival(msg, number, info['source_timestamp'] or 0, gid))
 
     def _on_message(self, msg: Any) -> None:
         self._tell(Arrival(msg))

@@ -47,6 +47,8 @@ class TakenImage:
         Its publication sequence number; None where the middleware gives none.
     sent_ns : int
         When it was sent, by its publisher's clock; 0 where the middleware does not say.
+    gid : bytes or None
+        The middleware's id of its publisher; None where it gives none.
     """
 
     def __init__(self, found: ImageStruct, info: _MessageInfo) -> None:
@@ -62,6 +64,7 @@ class TakenImage:
         self.size_bytes = self.data.size
         self.number: int | None = None if info.number == _NO_NUMBER else info.number
         self.sent_ns: int = info.sent_ns
+        self.gid = bytes(info.gid) if any(info.gid) else None
         _free(found.frame_id.data)
         _free(found.encoding.data)
 
@@ -121,14 +124,16 @@ def image_taker() -> ImageTaker | None:
 
 
 class _MessageInfo(ctypes.Structure):
-    """rmw_message_info_t; what follows is as long as the middleware's ids."""
+    """rmw_message_info_t. ROS 2 Humble's ids are longer, and have zeros behind so many bytes."""
 
     _fields_ = (
         ('sent_ns', ctypes.c_int64),
         ('received_ns', ctypes.c_int64),
         ('number', ctypes.c_uint64),
         ('reception_number', ctypes.c_uint64),
-        ('others', ctypes.c_uint8 * 224),
+        ('gid_of_middleware', ctypes.c_void_p),
+        ('gid', ctypes.c_uint8 * 16),
+        ('others', ctypes.c_uint8 * 200),
     )
 
 

@@ -201,4 +201,5 @@ class LossReport:
     def _on_arrival(self, arrival: Arrival) -> None:
         message = arrival.message
         self._image_bytes = arrival.size_bytes
-        self._counts.take(arrival.number, arrival.sent_ns, stamp_ns(video_header(message)))
+        stamp = stamp_ns(video_header(message))
+        self._counts.take(arrival.number, arrival.sent_ns, stamp, arrival.gid)

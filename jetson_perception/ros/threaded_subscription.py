@@ -222,7 +222,11 @@ class ThreadedSubscription(InnerSubscription):
                 self._logged_s = time.monotonic()
                 log.exception('an image on %s is lost: %s', self.topic_name, printable(error))
             return
-        info = {'publication_sequence_number': image.number, 'source_timestamp': image.sent_ns}
+        info = {
+            'publication_sequence_number': image.number,
+            'source_timestamp': image.sent_ns,
+            'publisher_gid': image.gid,
+        }
         self._untold.append(partial(call_back, self._inner, image.without_pixels(), info))
 
     def _tell(self) -> None:

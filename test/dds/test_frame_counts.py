@@ -70,10 +70,39 @@ class TestByNumber:
                 0,
                 id='becomes_faster',
             ),
+            pytest.param(
+                [*sent(range(1, 60)), (90, 59.5), (91, 61), (130, 62), (131, 63), (132, 64)],
+                0,
+                id='a_burst_that_cannot_be_told_from_another_publisher',
+            ),
+            pytest.param(
+                merged(sent(range(1, 400)), sent([*range(5001, 5150), 5400], -4999.5)),
+                250,
+                id='one_of_two_is_silent_for_long',
+            ),
         ],
     )
     def test_missing(self, frames, missing):
         assert missing_by_number(*frames) == missing
+
+    @pytest.mark.parametrize('seed', range(20))
+    def test_more_is_never_missing_than_was_sent(self, seed):
+        """A camera on a busy machine catches up by sending many at once."""
+        chance = random.Random(seed)
+        frames, at = [], 0.0
+        for number in range(1, 3000):
+            at += chance.choice([0.02, 0.02, 1.0, 8.0])
+            if chance.random() < 0.3:
+                frames.append((number, at))
+        assert missing_by_number(*frames) <= frames[-1][0] - len(frames)
+
+    def test_who_sent_a_frame_settles_it(self):
+        """Whatever the rate, and whichever numbers others have."""
+        counter = NumberedFrames()
+        frames = [(1, b'a'), (2, b'a'), (3, b'b'), (3, b'a'), (103, b'a'), (104, b'b'), (4, b'b')]
+        missing = [counter.take(number, at * MS, gid) for at, (number, gid) in enumerate(frames)]
+        assert missing == [0, 0, 0, 0, 99, 100, 0]
+        assert counter.senders == 2
 
     def test_the_rate_is_the_senders_whatever_is_lost(self):
         counter = NumberedFrames()

@@ -81,6 +81,12 @@ def test_all_fields_are_as_they_were_sent(publisher, take, image, encoding, fram
     assert (found.number, found.sent_ns > 0) == (1, True)
 
 
+def test_who_has_sent_it_is_told(peer, publisher, take):
+    publisher.publish(ImageMessage().fill(pixels(2, 2, 3), 'bgr8', unique_header()))
+    (endpoint,) = peer.node.get_publishers_info_by_topic(publisher.topic_name)
+    assert take().gid == bytes(endpoint.endpoint_gid)
+
+
 def test_pixels_stay_while_others_are_taken(publisher, take):
     images = [pixels(480, 640, 3) for _ in range(4)]
     message, found = ImageMessage(), []

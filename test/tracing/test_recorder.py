@@ -12,6 +12,14 @@ S = 1_000_000_000
 ALL = 1_000_000
 
 
+@pytest.fixture(autouse=True)
+def no_collection_by_itself():
+    """Each would be recorded, between what a test records."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture
 def recorder():
     made = Recorder(capacity=100)
