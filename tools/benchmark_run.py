@@ -9,7 +9,10 @@ defects are found, drawn with their shares and the frame rate, and written as H.
 - by the loop of a usual script, frame by frame: a plain session, OpenCV and NumPy, and the same
   video writer.
 
-All three run in turn, so that other load on the machine affects all.
+All three run in turn, so that other load on the machine affects all. Stages that overlap can gain
+what a second core adds, which is little where two cores of a virtual machine are two threads of
+one of its host: the first line says how many times as often two processes, on one thread each, run
+the network as one does.
 
     python3 tools/benchmark_run.py
 """
@@ -41,6 +44,22 @@ if TYPE_CHECKING:
 SIZES_WH = (512, 512), (1280, 720)
 RATE_HZ = 30.0
 
+_ALONE = """
+import sys, time
+import numpy as np
+from jetson_perception.models import open_model
+with open_model(sys.argv[1], runtime='onnxruntime_cpu', threads=1) as model:
+    tensor = np.zeros(model.engine.inputs[0].shape, model.engine.inputs[0].dtype)
+    model.infer(tensor)
+    print('ready', flush=True)
+    sys.stdin.readline()
+    runs, end = 0, time.monotonic() + 3
+    while time.monotonic() < end:
+        model.infer(tensor)
+        runs += 1
+print(runs)
+"""
+
 
 def main() -> None:
     """Print the table."""
@@ -51,6 +70,10 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=3, help='runs of each way (3)')
     arguments = parser.parse_args()
     model = open_model(arguments.model, runtime=arguments.runtime)
+    one, two = runs_at_once(arguments.model, 1), runs_at_once(arguments.model, 2)
+    print(
+        f'two processes on one thread each run the network {two / one:.2f} times as often as one'
+    )
     print(
         f'{model.engine.description}; input {model.network_wh[0]}×{model.network_wh[1]}; '
         f'{arguments.frames} frames, frames a second, median (lowest to highest) of '
@@ -60,6 +83,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size_wh in SIZES_WH:
             report(model, Path(folder), size_wh, arguments)
+
+
+def runs_at_once(model: str, count: int) -> int:
+    """How often so many processes at once run a network on the CPU in 3 s, all together."""
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
+    command = [sys.executable, '-c', _ALONE, model]
+    processes: list[Any] = [subprocess.Popen(command, **pipes) for _ in range(count)]
+    for each in processes:
+        if each.stdout.readline() != 'ready\n':
+            sys.exit(f'{model} does not run on the CPU')
+    for each in processes:
+        each.stdin.write('\n')
+        each.stdin.flush()
+    return sum(int(each.communicate()[0]) for each in processes)
 
 
 def report(

@@ -148,7 +148,9 @@ class VideoFile:
 
 
 @contextmanager
-def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iterator[VideoFile]:
+def write_video(
+    path: str | Path, size_wh: tuple[int, int], rate: float, *, threads: int = 0
+) -> Iterator[VideoFile]:
     """A video file to write to, complete when the block ends.
 
     Parameters
@@ -160,6 +162,8 @@ def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iter
         Width and height of the pictures, pixels.
     rate : float
         Pictures a second, of those that come without a time.
+    threads : int
+        How many threads encode a picture together, where PyAV does; 0 for what the encoder takes.
 
     Raises
     ------
@@ -179,7 +183,7 @@ def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iter
             f'{printable(wanted)}: the name is not UTF-8, which OpenCV needs; choose another'
         )
     with native_path_to_write(wanted) as native:
-        file, codec, encoder = _open_encoder(wanted, Path(native), size_wh, rate)
+        file, codec, encoder = _open_encoder(wanted, Path(native), size_wh, rate, threads)
         if not codec.in_browsers:
             warn_of_browsers()
         video = VideoFile(file, codec.name, size_wh, rate, encoder)
@@ -194,12 +198,12 @@ def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iter
 
 
 def _open_encoder(
-    wanted: Path, native: Path, size_wh: tuple[int, int], rate: float
+    wanted: Path, native: Path, size_wh: tuple[int, int], rate: float, threads: int
 ) -> tuple[Path, Codec, Encoder]:
     """The file with its codec's suffix, the codec, and what writes the file as `native`."""
     even_wh = size_wh[0] & ~1, size_wh[1] & ~1
     for codec in CODECS:
-        encoder = codec.open(codec, native.with_suffix(codec.suffix), even_wh, rate)
+        encoder = codec.open(codec, native.with_suffix(codec.suffix), even_wh, rate, threads)
         if encoder is not None:
             return wanted.with_suffix(codec.suffix), codec, encoder
     raise ParameterError(

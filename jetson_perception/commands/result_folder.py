@@ -106,6 +106,8 @@ class ResultFolder:
     ----------
     path : Path
         The folder; made if it is not there.
+    threads : int
+        How many threads encode a picture of a video together; 0 for what the encoder takes.
 
     Raises
     ------
@@ -113,8 +115,9 @@ class ResultFolder:
         When it cannot be written to.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         self.path = path
+        self._threads = threads
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._has_results = os.path.lexists(path / 'results.jsonl')
@@ -196,7 +199,7 @@ class ResultFolder:
             path = self.path / self._unused(f'{stem}.mp4')
             self._video_size_wh = width, height
             self._video = self._open_video.enter_context(
-                write_video(path, self._video_size_wh, frame.rate_hz)
+                write_video(path, self._video_size_wh, frame.rate_hz, threads=self._threads)
             )
         self._video.write(canvas, frame.offset_ns / 1e9)
         return self._video.path.name

@@ -31,6 +31,7 @@ from jetson_perception.commands.terminal import say
 from jetson_perception.commands.tile_options import add_tile_options, use_tiles
 from jetson_perception.commands.trace_output import write_trace
 from jetson_perception.commands.window import Window
+from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
@@ -171,7 +172,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         folder = None
         if arguments.output:
-            folder = stack.enter_context(closing(ResultFolder(arguments.output)))
+            # Side by side with other frames, what threads cost that share a picture is lost.
+            encoders = max(available_cores() // 2, 1) if at_once > 1 else 0
+            folder = stack.enter_context(closing(ResultFolder(arguments.output, encoders)))
         progress = stack.enter_context(progress_bar(console))
         overlap = stack.enter_context(Overlap(on=not arguments.sequential))
         frames = stages.run(

@@ -61,6 +61,16 @@ def test_a_video_is_one_that_browsers_play(tmp_path):
     assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little') in (b'avc1', b'h264')
 
 
+@pytest.mark.parametrize('threads', [1, 2])
+def test_a_picture_is_encoded_by_so_many_threads(tmp_path, threads):
+    with write_video(tmp_path / 'demo.mp4', (640, 480), 30.0, threads=threads) as video:
+        video.write(gray(100, (640, 480)))
+    said = video.path.read_bytes()  # x264 writes into the stream how it was asked
+    assert f' threads={threads} '.encode() in said
+    assert b' subme=0 ' in said
+    assert b' me=dia ' in said
+
+
 @pytest.mark.parametrize(
     ('name', 'file'),
     [
