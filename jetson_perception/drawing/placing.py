@@ -30,14 +30,16 @@ class Places:
     def place(self, box: tuple[int, ...], width: int) -> tuple[int, int]:
         """Reserve a place for the label of a box; returns its left and top.
 
-        Above the box is best, then inside its upper edge, below it, inside its lower edge, and
-        further above. If all are occupied, labels overlap.
+        Above the box is best, then inside its upper edge, below it, inside its lower edge, further
+        above, and further inside. If all are occupied, labels overlap.
         """
         height = self._label_h
         left = self._within(box[0], width, self._width)
         first: tuple[int, int] | None = None
         near = box[1] - height, box[1], box[3] + 1, box[3] - height
-        for top in (*near, box[1] - 2 * height, box[1] - 3 * height):
+        inside = max(box[1], 0)
+        above = box[1] - 2 * height, box[1] - 3 * height
+        for top in (*near, *above, inside, inside + height, inside + 2 * height):
             if not 0 <= top <= self._height - height:
                 continue
             first = first or (left, top)

@@ -31,8 +31,15 @@ def test_one_label(box, expected):
 
 def test_labels_of_one_box_go_around_it():
     many = places()
-    taken = [many.place((40, 60, 200, 180), 100) for _ in range(7)]
-    assert taken == [(40, 40), (40, 60), (40, 181), (40, 160), (40, 20), (40, 0), (40, 40)]
+    taken = [many.place((40, 60, 200, 180), 100) for _ in range(9)]
+    around = [(40, 40), (40, 60), (40, 181), (40, 160), (40, 20), (40, 0)]
+    assert taken == [*around, (40, 80), (40, 100), (40, 40)]
+
+
+def test_labels_at_the_upper_edge_of_the_image_go_below_each_other():
+    many = places()
+    taken = [many.place((40, -5, 200, 300), 100) for _ in range(3)]
+    assert taken == [(40, 0), (40, 20), (40, 40)]
 
 
 def test_a_part_that_is_taken_is_kept_clear():
