@@ -54,6 +54,8 @@ class Settings:
         What the user sets for the models.
     precision : str
         Precision of engine files, as in `open_engine`.
+    dla_core : int
+        The DLA core that runs the engines, as in `open_engine`; -1 for the GPU alone.
     sizes : tuple of (int, int)
         Width and height of the images.
     source : str
@@ -82,6 +84,7 @@ class Settings:
     threads: int = 0
     overrides: ModelInfo | None = None
     precision: str = 'fp16'
+    dla_core: int = -1
     sizes: tuple[tuple[int, int], ...] = ((640, 480), (1280, 720))
     source: str = frames.DEFAULT_SOURCE
     frames: int = 0
@@ -108,6 +111,7 @@ class Settings:
             'threads': self.threads,
             'overrides': self.overrides,
             'precision': self.precision,
+            'dla_core': self.dla_core,
         }
 
     def names(self) -> list[str]:

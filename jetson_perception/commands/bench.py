@@ -137,6 +137,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         runtime=_runtime(arguments),
         threads=arguments.threads,
         precision=arguments.precision,
+        dla_core=arguments.dla_core,
         overrides=read_overrides(arguments.set),
         sizes=tuple(arguments.size or _SIZES),
         source=arguments.images,

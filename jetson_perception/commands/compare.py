@@ -97,10 +97,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
     with ExitStack() as stack:
         one, other = (
-            stack.enter_context(closing(open_asked(arguments, path, runtime, precision)))
-            for path, runtime, precision in (
-                (arguments.a, arguments.runtime_a, arguments.precision_a),
-                (arguments.b, arguments.runtime_b, arguments.precision_b),
+            stack.enter_context(closing(open_asked(arguments, *how)))
+            for how in (
+                (arguments.a, arguments.runtime_a, arguments.precision_a, arguments.dla_core_a),
+                (arguments.b, arguments.runtime_b, arguments.precision_b, arguments.dla_core_b),
             )
         )
         options = detection_options(arguments)

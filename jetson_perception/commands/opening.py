@@ -23,6 +23,7 @@ def open_asked(
     path: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
+    dla_core: int | None = None,
     *,
     threads: int | None = None,
     tell_assumptions: bool = True,
@@ -33,7 +34,7 @@ def open_asked(
     ----------
     arguments : Namespace
         With what `add_model_options` adds.
-    path, runtime, precision, threads : optional
+    path, runtime, precision, dla_core, threads : optional
         Used instead of what the arguments say.
     tell_assumptions : bool
         Whether to print what is assumed of the model; with `--verbose` the log has it.
@@ -52,6 +53,7 @@ def open_asked(
             threads=arguments.threads if threads is None else threads,
             overrides=read_overrides(arguments.set),
             precision=precision or arguments.precision,
+            dla_core=arguments.dla_core if dla_core is None else dla_core,
             progress=progress,
         )
     if tell_assumptions and model.assumed and not arguments.verbose:

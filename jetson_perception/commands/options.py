@@ -24,6 +24,14 @@ def add_model_options(
             default='auto',
             help='library that runs the model (default: the fastest one available)',
         )
+        group.add_argument(
+            runtime.replace('runtime', 'dla-core'),
+            type=int,
+            default=-1,
+            metavar='N',
+            help='DLA core that TensorRT runs it on, from 0; the GPU runs what a DLA cannot '
+            '(default: the GPU alone)',
+        )
     group.add_argument(
         '--threads',
         type=int,
