@@ -202,7 +202,8 @@ class Installation:
         )
         # It gives models 120 s, in which emulation may not run them.
         slow = 'no answer within' in done.stdout
-        self._says('doctor finds no fault', done.returncode == 0 or slow, _last(done.stdout))
+        but = ' but that models take longer than its 120 s' if slow else ''
+        self._says(f'doctor finds no fault{but}', done.returncode == 0 or slow, _last(done.stdout))
         for model in MODELS:
             done = self._run([*self._command, 'info', model], 300, f'info_{model}')
             self._says(f'info {model}', done.returncode == 0, _last(done.stdout))

@@ -5,11 +5,11 @@
     python tools/check_tensorrt.py
     python tools/check_tensorrt.py --module tensorrt_rtx_bindings --plan other.engine
 
-The lean runtime is TensorRT without its builder. Names are checked on any machine; where there is
-a GPU, files that are no engines are loaded too, each in a process of its own: TensorRT has to
-return None, log an error, and not crash. `--plan` adds a file that this TensorRT has to refuse,
-such as an engine of TensorRT-RTX. Exits with 1 if a claim is false, with 2 if there is no such
-module.
+The lean runtime is TensorRT without its builder. Checked on any machine are names, and whether
+our calls fit the signatures that the module's docstrings give. Where there is a GPU, files that
+are no engines are loaded too, each in a process of its own: TensorRT has to return None, log an
+error, and not crash. `--plan` adds a file that this TensorRT has to refuse, such as one of
+TensorRT-RTX. Exits with 1 if a claim is false, with 2 if there is no such module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
+
+from tensorrt_calls import Call, calls_of, signatures  # noqa: E402
 
 from jetson_perception.engines.tensorrt.api import find_gpu  # noqa: E402
 from jetson_perception.engines.tensorrt.loading import explain  # noqa: E402
@@ -93,19 +95,24 @@ def main() -> int:
     if arguments.load:
         return load(trt, sys.stdin.buffer.read())
     print(f'{trt.__name__} {trt.__version__}')
-    missing = missing_names(trt)
+    missing, refused = missing_names(trt), refused_calls(trt)
     count = sum(map(len, USED.values()))
     print(f'names: {len(missing)} of {count} are missing', *missing, sep='\n  missing: ')
+    print(
+        f'calls: {len(refused)} of {len(our_calls())} do not fit',
+        *refused,
+        sep='\n  does not fit: ',
+    )
     if 'lean' in trt.__name__:
         print(f'  not in the lean runtime, so not checked: {", ".join(NOT_IN_LEAN)}')
     try:
         print(f'GPU: {find_gpu().name}')
     except ModelError as err:
         print(f'loading: not checked, as {err}')
-        return 1 if missing else 0
+        return 1 if missing or refused else 0
     contents = DAMAGED | {str(file): file.read_bytes() for file in arguments.plan}
     wrong = [name for name, content in contents.items() if not check(trt, name, content)]
-    return 1 if missing or wrong else 0
+    return 1 if missing or refused or wrong else 0
 
 
 def find_module(name: str | None) -> Any:
@@ -130,6 +137,30 @@ def missing_names(trt: Any) -> list[str]:
         for name in names
         if not hasattr(getattr(trt, kind, None), name) and f'{kind}.{name}' not in known
     ]
+
+
+def our_calls() -> list[Call]:
+    """Of classes and methods of `USED`; `log` is ours, which TensorRT calls."""
+    return [call for call in calls_of(USED) if call.name != 'log']
+
+
+def refused_calls(trt: Any) -> list[str]:
+    """Calls of `engines/tensorrt` that a module's own signatures do not take, with their places.
+
+    Classes are called too, as `trt.Runtime(logger)`.
+    """
+    refused = []
+    for call in our_calls():
+        owners = (trt,) if call.name in USED else map(trt.__dict__.get, USED)
+        found = [getattr(owner, call.name) for owner in owners if hasattr(owner, call.name)]
+        texts = [
+            each.__dict__['__init__'].__doc__ if isinstance(each, type) else each.__doc__
+            for each in found
+        ]
+        taken = [takes for text in texts for takes in signatures(text or '')]
+        if found and not any(each.fits(call) for each in taken):
+            refused.append(f'{call}; there is {" or ".join(map(str, taken)) or "no signature"}')
+    return refused
 
 
 def check(trt: Any, name: str, content: bytes) -> bool:
