@@ -60,7 +60,8 @@ TEST_PACKAGES = (
     *('execnet', 'hypothesis', 'iniconfig', 'ml_dtypes', 'onnx', 'packaging', 'pluggy'),
     *('av', 'contourpy', 'cycler', 'fonttools', 'kiwisolver', 'matplotlib', 'protobuf'),
     *('Pygments', 'pyparsing', 'pytest', 'pytest-xdist', 'python-dateutil', 'scipy'),
-    *('simplejpeg', 'six', 'sortedcontainers', 'typing_extensions'),
+    *('simplejpeg', 'six', 'sortedcontainers', 'typing_extensions', 'nudenet'),
+    *('rosbags', 'apsw', 'backports.zstd', 'lz4', 'ruamel.yaml'),
 )
 
 #: The tests that need neither ROS nor a GPU, nor a process to be quick.

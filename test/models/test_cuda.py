@@ -6,6 +6,7 @@ provider, on the stand-in's memory. What is shown is that all parts go together,
 
 import gc
 import logging
+import platform
 import queue
 import threading
 
@@ -47,6 +48,9 @@ BOXES = (
     (50, 40, 10, 10, 1, 0.3),
     (5, 5, 30, 30, 0, 0.2),
 )
+
+#: Levels by which a confidence may be off: OpenCV rounds what it resizes otherwise on aarch64.
+ROUNDED = 0 if platform.machine() == 'x86_64' else 2
 
 
 @pytest.fixture
@@ -191,7 +195,8 @@ def test_confidence_comes_and_goes_with_who_wants_it(standin, tmp_path):
                 outputs = on_cpu.infer(tensor)
                 expected = on_cpu.postprocess(outputs, transform, wants['options'])
                 same = found.mask == expected.mask
-                np.testing.assert_array_equal(found.confidence[same], expected.confidence[same])
+                off = np.abs(found.confidence[same].astype(int) - expected.confidence[same])
+                assert off.max() <= ROUNDED
         assert not running.errors
 
 
@@ -470,8 +475,10 @@ def test_tiles_of_images_that_differ(standin, tmp_path):
     for frame, found in seen:
         expected = on_cpu(frame.header)
         assert len(expected) > 4
-        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.1)
-        np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.1)
+        # Of two that are as sure, either may come first.
+        one, other = (np.lexsort(np.rint(each.xyxy).T) for each in (found, expected))
+        np.testing.assert_allclose(found.xyxy[one], expected.xyxy[other], atol=0.1)
+        np.testing.assert_allclose(found.keypoints[one], expected.keypoints[other], atol=0.1)
     pipeline.close()
     model.close()
 
