@@ -65,11 +65,13 @@ def main() -> int:
             how = 'a third skipped' if skipped else 'all frames'
             each = [followed(kind, stage, skipped) for stage in stages.values()]
             idf1, perfect = np.median(each, axis=0)
+            mean = np.mean(each, axis=0)[0]
             worst = min(figures.idf1 for figures in each)
             missed |= idf1 < bar
             print(
                 f'{kind}, people who cross, {how}: median IDF1 of {len(each)} sequences '
-                f'{idf1:.3f} (mean {np.mean(each, axis=0)[0]:.3f}, worst {worst:.3f}; perfect ids {perfect:.3f}; at least {bar})'
+                f'{idf1:.3f} (mean {mean:.3f}, worst {worst:.3f}; perfect ids {perfect:.3f}; at '
+                f'least {bar})'
             )
             real = followed(kind, detected, skipped)
             print(

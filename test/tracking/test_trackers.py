@@ -169,7 +169,7 @@ def test_what_moves_by_a_third_of_its_height_a_frame_keeps_its_id(kind, rate_hz,
 
 def test_who_stands_and_is_found_unsteadily_has_no_direction():
     """What chance says of a movement must not decide who is who."""
-    tracker_s = {}
+    by_step = {}
     for step_px in (0, 4):
         following = Following('ocsort')
         rng = np.random.default_rng(1)
@@ -186,9 +186,9 @@ def test_who_stands_and_is_found_unsteadily_has_no_direction():
                 to_centers(beside),
             )
             agreements.append(following.track.tracker._agreement(boxes)[0, 0])
-        tracker_s[step_px] = np.abs(agreements[10:])
-    assert tracker_s[0].max() < 0.02
-    assert tracker_s[4].min() > 0.08
+        by_step[step_px] = np.abs(agreements[10:])
+    assert by_step[0].max() < 0.02
+    assert by_step[4].min() > 0.08
 
 
 def test_what_scores_little_continues_a_track_and_begins_none(kind):
