@@ -68,7 +68,7 @@ def walking_people(
             10**9 + round(index / rate_hz * 1e9),
             np.array([crowd[row].identity for row in there], np.int64),
             boxes[there].astype(np.float32),
-            _found(rng, boxes[there], shown[there], dropped, noise, invented),
+            noisy(rng, boxes[there], shown[there], dropped, noise, invented),
         )
 
 
@@ -127,7 +127,8 @@ def _shown(boxes, order):
     return shown
 
 
-def _found(rng, boxes, shown, dropped, noise, invented):
+def noisy(rng, boxes, shown, dropped, noise, invented):
+    """What a detector would find of boxes of which so much is shown."""
     kept = rng.random(len(boxes)) >= dropped
     boxes, shown = boxes[kept], shown[kept]
     size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)

@@ -39,7 +39,7 @@ class Round(NamedTuple):
     likeness : ndarray, shape (n, m), or float
         How much of its overlap a pair is worth, 0 to 1.
     bonus : ndarray, shape (n, m), or float
-        What a pair is worth in addition to its overlap, not less than 0.
+        What a pair is worth in addition to its overlap, or less if negative.
     """
 
     rows: NDArray[np.bool_]
@@ -113,7 +113,7 @@ def assign_in_turn(
         # Only what is above the least counts: one good pair is worth more than two poor ones,
         # which would give the ids of two objects to those beside them.
         gains = (each.overlaps - each.least) * each.likeness + each.bonus
-        row, column = assign(gains + _LEAST_GAIN, allowed)
+        row, column = assign(np.maximum(gains, 0) + _LEAST_GAIN, allowed)
         taken_rows.append(row)
         taken_columns.append(column)
     return np.concatenate(taken_rows), np.concatenate(taken_columns)

@@ -27,7 +27,8 @@ _ACCELERATED = 1 / 160
 _MOVED_A_SECOND = _MOVED**2 * _HZ
 _ACCELERATED_A_SECOND = (_ACCELERATED * _HZ) ** 2 * _HZ
 _FIRST_POSITION = (2 * _MEASURED) ** 2
-_FIRST_VELOCITY = (10 * _ACCELERATED * _HZ) ** 2
+# DeepSORT has 10, which expects nothing to move by a third of its size in a frame.
+_FIRST_VELOCITY = (30 * _ACCELERATED * _HZ) ** 2
 
 #: So near to the edge of the image, as a share of its size, a box is cut by it.
 _AT_EDGE = 0.05
@@ -147,6 +148,11 @@ def correct(state: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArra
     after[:, COVARIANCE] = (1 - gain) * covariance
     after[:, VELOCITY_VARIANCE] = velocity_variance - velocity_gain * covariance
     return after
+
+
+def measurement_noise(centers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The deviation of measured centers, along x and y, pixels; shape (n, 2)."""
+    return _MEASURED * _scale(centers)[:, :2]
 
 
 def _scale(centers: NDArray[np.float64]) -> NDArray[np.float64]:

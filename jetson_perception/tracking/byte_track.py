@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jetson_perception.tracking.assignment import Round
-from jetson_perception.tracking.tracker import LEAST_HEIGHT_OVERLAP, UNSURE_IOU, Tracker
+from jetson_perception.tracking.tracker import UNSURE_IOU, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class ByteTrack(Tracker):
         least = params.track_iou_threshold
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
         heights = self._height_overlaps(self._positions(), boxes)
-        alike = overlaps * (heights >= LEAST_HEIGHT_OVERLAP)
+        alike = self._alike(overlaps, heights)
         yield self._sure_round(boxes, alike, heights, least)
         has_id, unsure_least = self._tracks.track_id >= 0, max(UNSURE_IOU, least)
         yield Round(has_id & ~self._is_lost(), ~boxes.is_sure, alike, unsure_least, heights)

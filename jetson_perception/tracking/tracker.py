@@ -26,9 +26,10 @@ MOST_TRACKS = 2000
 """Beyond so many tracks, those that were not found for longest are given up."""
 UNSURE_IOU = 0.5
 """A box that is not sure has to lie where a track is expected."""
-LEAST_HEIGHT_OVERLAP = 0.7
-"""Below this, a box is not of the object of a track: top and bottom of an object change little
-from frame to frame, and those of people who cross differ."""
+# Below this, a box is not of the object of a track: top and bottom of an object change little
+# from frame to frame, and those of people who cross differ. A track of one box knows no speed yet,
+# so it takes any height.
+_LEAST_HEIGHT_OVERLAP = 0.7
 # Of a track that was found in the last frame and one that was not, whichever lies as near, the
 # first one is the likelier: a detector misses few of the objects that it found before.
 _LOST_WORTH = 0.8
@@ -178,6 +179,13 @@ class Tracker(ABC):
         span = np.maximum(places[..., 3], found[:, 3]) - np.minimum(places[..., 1], found[:, 1])
         return np.clip(both, 0, None) / np.maximum(span, 1e-9)
 
+    def _alike(
+        self, overlaps: NDArray[np.float64], heights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The overlaps of what may be the same object, 0 for other pairs; shape (n, m)."""
+        knows_no_speed = self._tracks.hits < 2
+        return overlaps * ((heights >= _LEAST_HEIGHT_OVERLAP) | knows_no_speed[:, None])
+
     def _advance(self, stamp_s: float, size_wh: tuple[int, int], buffer_s: float) -> float:
         """Go to the time of a frame, which is returned; drop what is over."""
         before, self._stamp_s = self._stamp_s, stamp_s
@@ -212,9 +220,7 @@ class Tracker(ABC):
             tracks.state[again] = self._refound(tracks[again], centers[lost], time_s)
         state = box_filter.correct(tracks.state[rows], centers)
         tracks.state[rows] = tracks.seen_state[rows] = state
-        tracks.observed[rows] = np.concatenate(
-            (tracks.observed[rows, 1:], centers[:, None]), axis=1
-        )
+        tracks.observe(rows, centers, time_s)
         tracks.class_id[rows] = boxes.class_id[columns]
         tracks.hits[rows] += 1
         tracks.seen_s[rows] = time_s

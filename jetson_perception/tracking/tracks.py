@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OBSERVATIONS = 3
-"""How many of a track's newest boxes are kept: OC-SORT takes its direction from the oldest."""
+"""How many of a track's boxes are kept: OC-SORT takes its direction from the oldest."""
+_APART_S = 0.1
 
 
 @dataclass(eq=False, slots=True)
@@ -35,8 +36,10 @@ class Tracks:
     seen_state : ndarray, shape (n, 5, 4), float64
         The same as it was when it was found last.
     observed : ndarray, shape (n, OBSERVATIONS, 4), float64
-        Its newest boxes as they were found, centers and sizes, oldest first; the first one
-        repeated while there are fewer.
+        Boxes as they were found, centers and sizes, oldest first; the first one repeated while
+        there are fewer. The last is the newest one; those before it are 0.1 s or more apart.
+    observed_s : ndarray, shape (n, OBSERVATIONS), float64
+        When they were found.
     """
 
     track_id: NDArray[np.int64]
@@ -46,6 +49,7 @@ class Tracks:
     state: NDArray[np.float64]
     seen_state: NDArray[np.float64]
     observed: NDArray[np.float64]
+    observed_s: NDArray[np.float64]
 
     @classmethod
     def begun(
@@ -62,6 +66,7 @@ class Tracks:
             state,
             state.copy(),
             np.repeat(boxes[:, None], OBSERVATIONS, axis=1),
+            np.full((count, OBSERVATIONS), time_s),
         )
 
     @classmethod
@@ -83,6 +88,15 @@ class Tracks:
                 for field in fields(self)
             )
         )
+
+    def observe(self, rows: NDArray[np.intp], boxes: NDArray[np.float64], time_s: float) -> None:
+        """Keep the boxes of these tracks, centers and sizes, as their newest ones."""
+        apart_s = self.observed_s[rows, -1] - self.observed_s[rows, -2]
+        due = rows[apart_s >= _APART_S - 5e-4]  # as stamps are rounded
+        self.observed[due, :-1] = self.observed[due, 1:]
+        self.observed_s[due, :-1] = self.observed_s[due, 1:]
+        self.observed[rows, -1] = boxes
+        self.observed_s[rows, -1] = time_s
 
     @property
     def last_boxes(self) -> NDArray[np.float64]:

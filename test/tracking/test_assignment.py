@@ -32,6 +32,13 @@ def test_one_good_pair_is_worth_more_than_two_poor_ones():
     assert (rows.tolist(), columns.tolist()) == ([0], [0])
 
 
+def test_a_pair_that_a_bonus_speaks_against_is_better_than_none():
+    everything, overlaps = np.ones(2, bool), np.array([[0.5, 0.0], [0.5, 0.6]])
+    bonus = np.array([[-0.9, 0.0], [0.0, 0.0]])
+    rows, columns = assign_in_turn([Round(everything, everything, overlaps, 0.3, 1.0, bonus)])
+    assert (rows.tolist(), columns.tolist()) == ([0, 1], [0, 1])
+
+
 def test_a_later_round_gets_what_is_left():
     overlaps = np.array([[0.9, 0.8], [0.7, 0.6]])
     everything, first = np.ones(2, bool), np.array([True, False])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from things_on_a_belt import things_on_a_belt
 from walking_people import SIZE_WH, walking_people
 
 from jetson_perception.errors import ParameterError
@@ -11,7 +12,8 @@ from jetson_perception.evaluation.identities import IdentityScore
 from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tracking import TrackedResults, TrackingParams, make_tracker
-from jetson_perception.tracking.tracker import MOST_BOXES, MOST_TRACKS
+from jetson_perception.tracking.box_filter import to_centers
+from jetson_perception.tracking.tracker import MOST_BOXES, MOST_TRACKS, Boxes
 
 FRAME_NS = 33_333_333
 BOX = (100, 100, 160, 260)
@@ -149,6 +151,46 @@ def test_time_counts_and_not_frames(kind):
         assert following.ids(box, after_ns=round(after_s * 1e9)) == [0]
 
 
+@pytest.mark.parametrize('rate_hz', [5, 10, 30])
+@pytest.mark.parametrize(
+    'growth', [pytest.param(0, id='down'), pytest.param(0.15, id='down_and_nearer')]
+)
+def test_what_moves_by_a_third_of_its_height_a_frame_keeps_its_id(kind, rate_hz, growth):
+    """Until its speed is known, its box overlaps the one before by no more than half."""
+    following = Following(kind)
+    for step in range(18):
+        half = 40 * (1 + growth) ** (step / 3)
+        y = 60 + 27 * step
+        ids = following.ids(
+            (300 - half, y - half, 300 + half, y + half), after_ns=10**9 // rate_hz
+        )
+        assert ids == [0], step
+
+
+def test_who_stands_and_is_found_unsteadily_has_no_direction():
+    """What chance says of a movement must not decide who is who."""
+    by_step = {}
+    for step_px in (0, 4):
+        following = Following('ocsort')
+        rng = np.random.default_rng(1)
+        agreements = []
+        for step in range(40):
+            box = np.array(moved(BOX, step_px * step)) + rng.normal(0, 0.4, 4)
+            following.see(box)
+            beside = np.array([moved(BOX, step_px * step + 30)], np.float64)
+            boxes = Boxes(
+                beside,
+                np.ones(1, np.float32),
+                np.zeros(1, np.int32),
+                np.ones(1, bool),
+                to_centers(beside),
+            )
+            agreements.append(following.track.tracker._agreement(boxes)[0, 0])
+        by_step[step_px] = np.abs(agreements[10:])
+    assert by_step[0].max() < 0.02
+    assert by_step[4].min() > 0.08
+
+
 def test_what_scores_little_continues_a_track_and_begins_none(kind):
     following = Following(kind)
     far = moved(BOX, 500)
@@ -260,12 +302,12 @@ def test_an_unknown_tracker_is_refused():
         make_tracker('sort')
 
 
-def identity_score(kind, seed, skipped):
+def identity_score(kind, moments, skipped=False):
     """IDF1 of a tracker; with `skipped`, every third frame never comes."""
     params = TrackingParams(tracker=kind)
     track = TrackedResults(lambda: params, lambda _: DetectionOptions(0.25))
     score = IdentityScore()
-    for index, moment in enumerate(walking_people(seconds=15, seed=seed)):
+    for index, moment in enumerate(moments):
         if skipped and index % 3 == 2:
             continue
         found = moment.found[moment.found.score >= params.track_low_threshold]
@@ -280,5 +322,25 @@ def identity_score(kind, seed, skipped):
 )
 def test_people_who_cross_keep_their_ids(kind, skipped, least):
     """Perfect ids give 0.93; tools/measure_tracking.py has the bars, and more sequences."""
-    scores = [identity_score(kind, seed, skipped) for seed in range(1, 7)]
+    scores = [
+        identity_score(kind, walking_people(seconds=15, seed=seed), skipped)
+        for seed in range(1, 7)
+    ]
     assert np.median(scores) >= least, scores
+
+
+@pytest.mark.parametrize(
+    ('step', 'rate_hz', 'seconds'),
+    [
+        pytest.param(1 / 3, 30, 6, id='a_third_of_the_height_at_30_hz'),
+        pytest.param(1 / 3, 5, 30, id='a_third_of_the_height_at_5_hz'),
+        pytest.param(1 / 5, 15, 10, id='a_fifth_of_the_height_at_15_hz'),
+    ],
+)
+def test_things_on_a_belt_keep_their_ids(kind, step, rate_hz, seconds):
+    """Perfect ids give 0.95; an id that went to the next thing gives less than 0.6."""
+    scores = [
+        identity_score(kind, things_on_a_belt(step, rate_hz, seconds, seed))
+        for seed in range(1, 4)
+    ]
+    assert np.median(scores) >= 0.8, scores
