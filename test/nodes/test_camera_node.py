@@ -531,7 +531,9 @@ class TestLosses:
 
     def test_an_invalid_source_is_reported_and_can_be_fixed(self, peer, start, pictures):
         node = start(camera(peer, 'webcam://0', allow_source_changes=True))
-        assert 'webcam://' in peer.wait_for_log(node, 'not configured')
+        told = peer.wait_for_log(node, 'not configured')
+        assert 'webcam://' in told
+        assert 'sources are ' in told
         assert peer.state('camera_node') == 'unconfigured'
         source = f'images://{pictures}'
         assert peer.set_parameter('camera_node', 'source', source).successful
@@ -551,6 +553,7 @@ class TestLosses:
                 lambda status: 'came to its end' in status.message,
                 'the end',
             )
+            assert (status.level, value_of(status, 'state')) == (diagnostics.OK, 'ended')
             assert value_of(status, 'frames published') == '3'
             assert value_of(status, 'times lost') == '0'
             assert peer.change_state('camera_node', 'deactivate')

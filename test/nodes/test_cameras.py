@@ -187,6 +187,12 @@ def test_cameras_that_die_and_come_back_cost_another_one_no_frame(
                     os.kill(process.pid, signal.SIGKILL)
             wait_for_more('left')
             for name in CAMERAS:
+                peer.wait_for_status(
+                    f'seg_node: segmentation /{peer.namespace}/{name}',
+                    lambda status: 'no image any more' in status.message,
+                    'diagnostics that say so',
+                )
+            for name in CAMERAS:
                 assert peer.change_state(f'{name}/again', 'configure')
                 assert peer.change_state(f'{name}/again', 'activate')
             wait_for_more(*names)

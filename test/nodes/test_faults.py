@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nodes.support import (
+    EVERY_RESULT,
     Peer,
     log_lines,
     newest_status,
@@ -28,14 +30,18 @@ from nodes.support import (
 )
 from onnx_models import color_segmentation
 from rcl_interfaces.msg import Log
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
+from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
 from jetson_perception.ros.processes import running
 
 pytestmark = pytest.mark.alone
 
 #: What users are promised.
 TOLD_S = 5.0
+#: Hears what a node has logged before it was discovered, too.
+ALL_SAID = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def png(pixels):
@@ -45,13 +51,19 @@ def png(pixels):
 SMALL = png(np.zeros((48, 64, 3), np.uint8))
 
 
+PROFILE = """<profiles xmlns="http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles">
+  <data_writer profile_name="{topic}"><topic>{writers}</topic></data_writer>
+</profiles>
+"""
+
+
 class Robot:
     """A seg_node of a camera that sends 20 compressed images a second, and what it answers."""
 
     def __init__(self, peer, model, process):
         self.peer, self.model, self.process = peer, model, process
         self.masks = peer.collect('mask', Image)
-        self.images = peer.image_publisher('image/compressed', CompressedImage)
+        self.images = peer.image_publisher('image/compressed', CompressedImage, EVERY_RESULT)
         self._sending = peer.node.create_timer(0.05, lambda: self.send(SMALL))
 
     def send(self, data):
@@ -108,19 +120,29 @@ class Robot:
             resource.prlimit(self.process.pid, kind, before)
 
 
-@pytest.fixture(scope='module')
-def robot(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('faults')
+@contextmanager
+def running_robot(folder, writers=''):
+    """A robot; `writers` is what its node's profile of Fast DDS says of the writer of masks."""
     with closing(Peer()) as peer, ExitStack() as stack:
         model = color_segmentation(folder / 'colors.onnx')
         settings = {'model': str(model), 'threads': 1, 'image_transport': 'compressed'}
         process = node_process('seg_node', peer.namespace, **settings)
+        if writers:
+            profile = folder / 'profile.xml'
+            profile.write_text(PROFILE.format(topic=f'/{peer.namespace}/mask', writers=writers))
+            process = replace(process, environment=dict.fromkeys(PROFILE_VARIABLES, str(profile)))
         node = stack.enter_context(running(process, folder / 'seg_node.log'))
         peer.watched.append(node)
         robot = Robot(peer, model, node)
         robot.answers()
         yield robot
         peer.watched.clear()
+
+
+@pytest.fixture(scope='module')
+def robot(tmp_path_factory):
+    with running_robot(tmp_path_factory.mktemp('faults')) as robot:
+        yield robot
 
 
 def test_no_file_handle_is_left(robot):
@@ -156,7 +178,7 @@ def test_memory_runs_out_for_an_image(robot):
 @pytest.mark.slow
 def test_what_is_logged_cannot_be_written(robot):
     """As on a full disk: the log of ROS, and what the process prints."""
-    heard = robot.peer.collect('/rosout', Log)
+    heard = robot.peer.collect('/rosout', Log, ALL_SAID)
     with robot.limited(resource.RLIMIT_FSIZE, 0):
         begun = time.monotonic()
         robot.send(b'not a picture')
@@ -243,16 +265,31 @@ os.kill(os.getpid(), signal.SIGSTOP)
 """
 
 
+#: Fast DDS keeps 5000 masks for who does not take them, which is 20 s of 250 a second: then it
+#: forgets who says nothing. With fewer, the first of those that cannot be kept is there at once.
+FEW_KEPT = """<resourceLimitsQos>
+  <max_samples>20</max_samples><allocated_samples>20</allocated_samples>
+</resourceLimitsQos>"""
+
+
 @pytest.mark.slow
-def test_a_subscriber_stands_still(robot):
+@pytest.mark.parametrize('writers', ['', FEW_KEPT], ids=['as_usual', 'few_kept'])
+def test_a_subscriber_stands_still(tmp_path, writers):
+    with running_robot(tmp_path, writers) as robot, stopped_listener(robot):
+        for _ in range(10):  # more than any queue holds
+            robot.answers()
+        robot.is_well()
+
+
+@contextmanager
+def stopped_listener(robot):
+    """Somebody who has heard a mask, and stands still since."""
     command = [sys.executable, '-c', LISTENER, f'/{robot.peer.namespace}/mask']
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
         try:
             robot.peer.wait_for(
                 lambda: select.select([listener.stdout], [], [], 0)[0], 'a mask at the listener'
             )
-            for _ in range(5):  # more than any queue holds
-                robot.answers()
-            robot.is_well()
+            yield
         finally:
             listener.kill()

@@ -64,7 +64,7 @@ def test_every_order_is_there():
 def test_no_order_of_steps_ends_a_node_with_a_model(peer, start, take, tmp_path):
     model = color_segmentation(tmp_path / 'colors.onnx')
     good = model.read_bytes()
-    start(node_process('seg_node', peer.namespace, model=str(model), threads=1))
+    node = start(node_process('seg_node', peer.namespace, model=str(model), threads=1))
     peer.wait_for_state('seg_node', 'active')
     for count, step in enumerate(every_order(3)):
         # Every other while the model is broken, so that steps fail in all states.
@@ -82,6 +82,7 @@ def test_no_order_of_steps_ends_a_node_with_a_model(peer, start, take, tmp_path)
     for step in (*every_order(2), *ODD, 'shutdown'):
         assert not take(step)
     assert peer.state('seg_node') == 'finalized'
+    peer.wait_for_log(node, 'transition shutdown refused: in state finalized there are')
     peer.wait_for_status(
         'seg_node', lambda status: status.message == 'finalized', 'diagnostics that say so'
     )

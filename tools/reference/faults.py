@@ -39,7 +39,7 @@ class Fault:
         Node id below test/ of the test that injects it.
     broken : tuple of str
         A file of the package, code that occurs there once, and what it is replaced by to take the
-        handling out; empty where none is given.
+        handling out.
     """
 
     area: str
@@ -48,14 +48,14 @@ class Fault:
     goes_on: str
     recovers: str
     test: str
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...]
 
 
 def read(root: Path) -> list[Fault]:
     """All rows, in the order of the file."""
     areas = yaml.safe_load((root / 'test' / 'faults.yaml').read_text('utf-8'))
     return [
-        Fault(area, **{**row, 'broken': tuple(row.get('broken', ()))})
+        Fault(area, **{**row, 'broken': tuple(row['broken'])})
         for area, rows in areas.items()
         for row in rows
     ]

@@ -161,6 +161,10 @@ def rewritten(**values):
     [
         pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1]), id='cut_off'),
         pytest.param(lambda path: path.write_bytes(b''), id='empty'),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes().replace(b'nhwc', b'nchw')),
+            id='changed',
+        ),
         pytest.param(lambda path: path.chmod(0o666), id='others_may_write'),
         pytest.param(rewritten(variant=None), id='no_variant'),
         pytest.param(
