@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.activations import is_softmaxed
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.classification import (
     ClassificationLayout,
@@ -22,6 +23,7 @@ from jetson_perception.tasks.classification import (
     recognize_classification_layout,
 )
 from jetson_perception.tasks.results import Classification
+from jetson_perception.tasks.unlike_outputs import refuse_unlike_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +47,7 @@ class ClassificationParams(ScoredParams):
     output: str = param(
         'auto',
         'What the output of a classifier holds; auto: what the model says, else probabilities '
-        'for an Ultralytics export and logits for any other.',
+        'for an Ultralytics export and for values that sum to 1, and logits for any other.',
         choices=('auto', 'logits', 'probabilities'),
         at_configure=True,
     )
@@ -69,8 +71,24 @@ class ImageClassification(Task):
         return holds_classes(outputs.shapes[0], outputs.dtype)
 
     def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> ClassificationLayout:
-        """The layout of the first output."""
-        return recognize_classification_layout(outputs.shapes[0], outputs.dtype, info)
+        """The layout of the first output.
+
+        Raises
+        ------
+        ParameterError
+            When another output may hold the classes as well.
+        """
+        layout = recognize_classification_layout(outputs.shapes[0], outputs.dtype, info)
+        refuse_unlike_outputs(
+            outputs,
+            info.path,
+            'a score for each class',
+            lambda shape: shape[1] if holds_classes(shape, np.float32) else 0,
+        )
+        told = info.output or info.stride
+        if not told and is_softmaxed(outputs.arrays[0], axis=1):
+            return replace(layout, output='probabilities')
+        return layout
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """Crop the image for a square input and stretch it for others, as Ultralytics does."""
@@ -145,7 +163,9 @@ class ImageClassification(Task):
         layout = model.layout
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
-        yield 'told by', told_by(model.info, 'one value a class')
+        sure = layout.output == 'probabilities' and not (model.info.output or model.info.stride)
+        of_classes = 'one value a class' + ', which sum to 1' * sure
+        yield 'told by', told_by(model.info, of_classes)
         yield 'classes', listed(model.class_names)
 
     def evaluator(
@@ -199,7 +219,9 @@ class ClassificationModel(Model[Classification, ClassificationOptions]):
         # As in `YoloModel`: exporters that write the stride use these settings in training.
         if self.info.stride:
             return {}
-        output = {} if self.info.output else {'output': self.layout.output}
+        # Probabilities are never assumed: their sum shows what they are.
+        told = self.info.output or self.layout.output == 'probabilities'
+        output = {} if told else {'output': self.layout.output}
         return output | super()._assume()
 
 

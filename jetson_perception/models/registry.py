@@ -67,7 +67,9 @@ def refuse_other_network(outputs: NetworkOutputs, info: ModelInfo) -> None:
             f'{quoted(name, 40)} {shape}'
             for name, shape in zip(outputs.names, outputs.shapes, strict=True)
         )
+        choose = ", or choose outputs with 'output_name'" if len(outputs.names) > 1 else ''
+        advice = 'export it with its decoding; ' if 'raw' in what else ''
         raise ModelError(
-            f'{info.path} gives {what} ({listed}), which nothing here reads yet; if it is '
-            "something else, say so with 'task', 'layout' or 'output'"
+            f'{info.path} gives {what} ({listed}), which nothing here reads yet; {advice}if it is '
+            f"something else, say so with 'task', 'layout' or 'output'{choose}"
         )

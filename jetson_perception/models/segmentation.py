@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,14 +17,17 @@ from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.palette import color, palette
 from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.activations import is_softmaxed
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import (
     PictureOptions,
     SegmentationLayout,
     SegmentationOptions,
+    channel_count,
     recognize_segmentation_layout,
     segment,
 )
+from jetson_perception.tasks.unlike_outputs import refuse_unlike_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +52,8 @@ class SegmentationParams:
 
     output: str = param(
         'auto',
-        'What the output holds; auto: what the model says, else inferred from shape and type.',
+        'What the output holds; auto: what the model says, else inferred from shape, type and '
+        'whether the scores of a place sum to 1.',
         choices=('auto', 'logits', 'probabilities', 'class_ids'),
         at_configure=True,
     )
@@ -85,10 +90,30 @@ class SemanticSegmentation(Task):
         return True
 
     def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> SegmentationLayout:
-        """The layout of the first output."""
-        return recognize_segmentation_layout(
+        """The layout of the first output.
+
+        Raises
+        ------
+        ParameterError
+            When another output may hold the classes as well.
+        """
+        layout = recognize_segmentation_layout(
             outputs.shapes[0], outputs.dtype, info, outputs.network_wh
         )
+        first = outputs.shapes[0]
+        places = math.prod(first) // max(channel_count(first, outputs.network_wh), 1)
+
+        def class_count(shape: tuple[int, ...]) -> int:
+            # What has fewer places than the result is a feature inside the network, as of ISNet.
+            count = channel_count(shape, outputs.network_wh)
+            return count if math.prod(shape) >= count * places else 0
+
+        refuse_unlike_outputs(outputs, info.path, 'scores of pixels', class_count)
+        if info.output or layout.output != 'logits' or layout.binary:
+            return layout
+        if is_softmaxed(outputs.arrays[0], axis=-1 if layout.channels_last else -3):
+            return replace(layout, output='probabilities')
+        return layout
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How these models are usually trained."""
@@ -269,10 +294,10 @@ class SegmentationModel(Model[Segmentation, SegmentationOptions]):
     def _assume(self) -> dict[str, str]:
         if self.info.stride:  # as in `YoloModel`
             return {}
-        # Class ids show by their type, and for a single channel `output` is required.
-        output = {} if self.info.output else {'output': self.layout.output}
-        if self.layout.output == 'class_ids':
-            output = {}
+        # Class ids show by their type and probabilities by their sum; for a single channel,
+        # `output` is required.
+        assumed = not self.info.output and self.layout.output == 'logits'
+        output = {'output': self.layout.output} if assumed else {}
         return output | super()._assume()
 
     def cuda_path(self, engine: CudaEngine) -> CudaSegmentation:

@@ -24,7 +24,7 @@ from jetson_perception.tasks.selected_boxes import (
     decode_selected,
     recognize_selected,
 )
-from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout
+from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout, require_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +96,9 @@ def recognize_objects(outputs: NetworkOutputs, info: ModelInfo) -> ObjectLayout:
             f'{info.path} gives {outputs.dtype} {outputs.shapes[0]}, but boxes are floats; '
             'export a detect, pose or segment model'
         )
-    return recognize_layout(outputs.shapes, info, outputs.network_wh)
+    layout = recognize_layout(outputs.shapes, info, outputs.network_wh)
+    require_scores(outputs.arrays, layout, info)
+    return layout
 
 
 def decode_objects(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,22 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 
+_HEATMAPS = 'heatmaps of keypoints'
+_WORDS = (
+    (('depth', 'disparity'), 'depth that is no map of the image'),
+    (('heatmap', 'simcc', 'confs'), _HEATMAPS),
+    (('flow',), 'optical flow'),
+    (('embedding', 'last_hidden_state', 'pooler_output', 'image_embeds'), 'features'),
+    (('paf',), 'part affinity fields'),
+    (('offset', 'displacement'), 'offsets of points or lines'),
+    (('landmark',), 'landmarks'),
+)
+_TALLEST_LINE = 64  # pixels: inputs of networks that read a line of text are 32, 48 or 64 high
+_LINE_STRIDES = (4, 8)
+_ANCHORS_OF_MEDIAPIPE = (896, 2016, 2254, 2944)  # of faces, palms, people and palms
+_PEOPLE = (17, 26, 133)  # keypoints of COCO, Halpe and COCO-WholeBody
+
+
 def other_network(outputs: NetworkOutputs) -> str:
     """What a network is that nothing here reads, such as 'optical flow'; '' if it is none known.
 
@@ -22,23 +39,21 @@ def other_network(outputs: NetworkOutputs) -> str:
         return ''
     names = [name.lower() for name in outputs.names]
     shapes = outputs.shapes
-    for words, what in (
-        (('depth', 'disparity'), 'depth that is no map of the image'),
-        (('heatmap', 'simcc'), 'heatmaps of keypoints'),
-        (('flow',), 'optical flow'),
-        (('embedding', 'last_hidden_state', 'pooler_output', 'image_embeds'), 'features'),
-        (('paf',), 'part affinity fields'),
-    ):
+    for words, what in _WORDS:
         if any(word in name for word in words for name in names):
             return what
+    if _are_heatmaps_of_a_person(shapes, outputs.network_wh):
+        return _HEATMAPS
     maps = [shape for shape in shapes if len(shape) == 4]
     # Segmentation networks give several maps, too: of the same channels, or with larger ones.
     grids, channels = {shape[2:] for shape in maps}, {shape[1] for shape in maps}
     if len(maps) >= 3 and len(grids) == 1 and len(channels) > 1:
         return 'maps of centers, sizes and offsets (CenterNet)'
     if len(maps) == len(shapes) >= 3 and _halves(maps, outputs.network_wh[1] // 8):
-        return 'the raw maps of a detector, which its export should decode'
-    return ''
+        return 'the raw maps of a detector'
+    if _is_line_of_text(shapes, outputs.network_wh):
+        return 'the characters of a line of text'
+    return _raw_rows(shapes)
 
 
 def _halves(maps: Sequence[tuple[int, ...]], finest: int) -> bool:
@@ -46,3 +61,49 @@ def _halves(maps: Sequence[tuple[int, ...]], finest: int) -> bool:
     heights = sorted({shape[2] for shape in maps}, reverse=True)
     halves = all(high == 2 * low for high, low in pairwise(heights))
     return len(heights) >= 3 and heights[0] == finest and halves
+
+
+def _are_heatmaps_of_a_person(
+    shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, int]
+) -> bool:
+    """Whether the first output is a quarter of an upright input of 3:4, as HRNet and ViTPose have.
+
+    Such an input is a person cut out, and segmentation of road or room is never upright.
+    """
+    width, height = network_wh
+    quarter = [(1, count, height // 4, width // 4) for count in _PEOPLE]
+    return width * 4 == height * 3 and shapes[0] in quarter
+
+
+def _is_line_of_text(shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, int]) -> bool:
+    """Whether the only output has a row for each few columns of a low and wide image.
+
+    Their order is (1, places, characters), or (places, 1, characters) as PyTorch's LSTMs have it.
+    """
+    width, height = network_wh
+    if len(shapes) != 1 or len(shapes[0]) != 3 or height > min(width, _TALLEST_LINE):
+        return False
+    first, second, _ = shapes[0]
+    places = {width // stride for stride in _LINE_STRIDES}
+    return min(first, second) == 1 and max(first, second) in places
+
+
+def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
+    """What rows of anchors are that no decoder has seen; '' if they are none."""
+    rows = [shape[-2:] for shape in shapes if len(shape) == 2 or shape[:-2] == (1,)]
+    counts = Counter(count for count, _ in rows)
+    if len(rows) != len(shapes) or min(counts) < 2:
+        return ''
+    widths = sorted(width for _, width in rows)
+    # A network that also gives what its encoder found has two numbers of rows, with boxes in both.
+    in_parts = len(counts) > 2 or (len(counts) == 2 and 4 not in widths)
+    if in_parts and len(set(counts.values())) == 1 < counts[rows[0][0]]:
+        return 'raw scores and boxes of each scale (PicoDet, SCRFD, BlazeFace)'
+    if len(counts) > 1:
+        return ''
+    if widths in ([2, 4, 8], [2, 4, 10]):
+        return 'raw scores, boxes and landmarks of anchors (RetinaFace)'
+    of_mediapipe = min(counts) in _ANCHORS_OF_MEDIAPIPE and widths in ([13], [17], [19])
+    if of_mediapipe or widths in ([1, 12], [1, 16], [1, 18]):
+        return 'raw scores, boxes and keypoints of anchors (BlazeFace, BlazePose)'
+    return ''

@@ -175,6 +175,26 @@ def recognize_segmentation_layout(
     return _scores_layout(output_shape, info, found, network_wh)
 
 
+def channel_count(shape: tuple[int, ...], network_wh: tuple[int, int]) -> int:
+    """How many scores an output of this shape has for each place of the input; 0 if it is no map.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (1, channels, h, w) or (1, h, w, channels).
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    """
+    if len(shape) != 4 or shape[0] != 1:
+        return 0
+    channels = [
+        count
+        for count, grid in ((shape[1], shape[2:]), (shape[3], shape[1:3]))
+        if fits_input(grid, network_wh) and count <= MAX_CLASSES
+    ]
+    return min(channels, default=0)
+
+
 def _class_ids_layout(
     shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
 ) -> SegmentationLayout:
@@ -207,7 +227,7 @@ def _scores_layout(
             (False, shape[1], shape[2:]),
             (True, shape[3], shape[1:3]),
         )
-        if fits_input(grid, network_wh)
+        if fits_input(grid, network_wh) and math.prod(grid) > 1
     ]
     if len(readings) > 1:
         by_names = [r for r in readings if named and r[1] in (named, 1 if named == 2 else named)]

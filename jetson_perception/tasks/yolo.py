@@ -61,6 +61,7 @@ _TOLD_BY = {
 _ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
 _MAX_END_TO_END_SIDE = 1000
 _PROTOTYPE_STRIDE = 4
+_ROUNDING = 0.01  # how far FP16 and INT8 may push scores outside 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,41 @@ def recognize_layout(
     if len(layouts) > 1:
         raise _ambiguous(name, output_shapes, layouts)
     return layouts[0]
+
+
+def require_scores(outputs: Sequence[NDArray[Any]], layout: YoloLayout, info: ModelInfo) -> None:
+    """Refuse outputs whose scores are none, though their shapes are those of the layout.
+
+    Parameters
+    ----------
+    outputs : sequence of ndarray
+        What a run gave.
+    layout : YoloLayout
+        From `recognize_layout`.
+    info : ModelInfo
+        Whoever says `layout` is believed.
+
+    Raises
+    ------
+    ModelError
+        When values that the layout takes for scores are below 0 or above 1.
+    """
+    if info.layout:
+        return
+    tensor = outputs[layout.output][0]
+    rows = tensor if layout.channels_last else tensor.T
+    last = _VALUES_BEFORE_CLASSES[layout.family]
+    if layout.family != 'end_to_end':
+        last += layout.class_count
+    scores = rows[:, 4 : 5 if layout.family == 'end_to_end' else last]
+    scores = scores[np.isfinite(scores)]
+    if scores.size and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
+        raise ModelError(
+            f'output {outputs[layout.output].shape} of {info.path or "the model"} has the shape '
+            f'of {_described([layout])}, but its scores are from {scores.min():.3g} to '
+            f'{scores.max():.3g}, not from 0 to 1; export it with its decoding, or set '
+            f"'layout' to {layout.family} if scores may be so"
+        )
 
 
 def decode(
@@ -516,7 +552,8 @@ def _no_reading(
     if any(len(shape) == 3 and min(shape[1:]) >= 5 for shape in shapes) and not info.layout:
         return ParameterError(
             f'outputs {_listed(shapes)} of {name} have no number of anchors that is known for a '
-            f"{size} input; set 'layout' to one of {', '.join(FAMILIES)}",
+            f'{size} input, so nothing here reads them unless they are those of a YOLO with other '
+            f"strides; if so, set 'layout' to one of {', '.join(FAMILIES)}",
             'layout',
         )
     return ModelError(
@@ -534,7 +571,9 @@ def _ambiguous(
             f'several of the outputs {_listed(shapes)} of {name} have the shape of mask '
             'prototypes; export the model with one of them'
         )
-    if len({layout.family for layout in layouts}) > 1:
+    if len({replace(layout, output=0) for layout in layouts}) == 1:
+        parameter, choices = 'output_name', 'the output that holds the objects'
+    elif len({layout.family for layout in layouts}) > 1:
         parameter, choices = 'layout', ', '.join(sorted({layout.family for layout in layouts}))
     elif len({layout.keypoint_shape is None for layout in layouts}) > 1:
         parameter, choices = 'task', 'detect or pose'
@@ -564,9 +603,10 @@ def _described(layouts: list[YoloLayout]) -> str:
             else ''
         )
         + f' ({layout.family})'
-        for layout in layouts[:3]
+        for layout in layouts
     ]
-    return ', or '.join(shown) + (', or others' if len(layouts) > 3 else '')
+    shown = list(dict.fromkeys(shown))  # several outputs may be read alike
+    return ', or '.join(shown[:3]) + (', or others' if len(shown) > 3 else '')
 
 
 def _names(names: tuple[str, ...]) -> str:

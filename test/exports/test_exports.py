@@ -182,6 +182,64 @@ REFUSED = [
         'the raw maps of a detector',
         id='raw_maps',
     ),
+    pytest.param(
+        {'heatmap_2': (1, 20, 20, 17), 'offset_2': (1, 20, 20, 34)},
+        'heatmaps of keypoints',
+        id='posenet',
+    ),
+    pytest.param(
+        {'upscaled_confs': (1, 320, 320, 16)}, 'heatmaps of keypoints', id='efficientpose'
+    ),
+    pytest.param(
+        {'offsets': (1, 160, 160, 4), 'scores': (1, 160, 160, 1)},
+        'offsets of points or lines',
+        id='m_lsd',
+    ),
+    pytest.param({'landmarks': (1, 468)}, 'landmarks', id='landmarks'),
+    pytest.param(
+        {
+            'scores': (1, 512, 1),
+            'more_scores': (1, 384, 1),
+            'boxes': (1, 512, 16),
+            'more_boxes': (1, 384, 16),
+        },
+        'raw scores and boxes of each scale .*export it with its decoding',
+        id='blazeface_of_two_scales',
+    ),
+    pytest.param(
+        {'boxes': (1, 896, 16), 'scores': (1, 896, 1)},
+        'raw scores, boxes and keypoints of anchors',
+        id='blazeface',
+    ),
+    pytest.param({'rows': (1, 2254, 13)}, 'raw scores, boxes and keypoints', id='blazepose'),
+    pytest.param(
+        {
+            f'{what}_{rows}': (1, rows, columns)
+            for what, columns in (('scores', 10), ('sides', 32))
+            for rows in (1600, 400, 100, 25)
+        },
+        'raw scores and boxes of each scale',
+        id='picodet',
+    ),
+    pytest.param(
+        {
+            f'{what}_{stride}': (rows, columns)
+            for what, columns in (('score', 1), ('bbox', 4), ('kps', 10))
+            for stride, rows in ((8, 3200), (16, 800), (32, 200))
+        },
+        'raw scores and boxes of each scale',
+        id='scrfd',
+    ),
+    pytest.param(
+        {'loc': (1, 4200, 4), 'conf': (1, 4200, 2), 'landms': (1, 4200, 10)},
+        'landmarks',
+        id='retinaface',
+    ),
+    pytest.param(
+        {'a': (1, 4200, 4), 'b': (1, 4200, 2), 'c': (1, 4200, 10)},
+        'raw scores, boxes and landmarks of anchors',
+        id='retinaface_without_names',
+    ),
 ]
 
 
@@ -189,6 +247,20 @@ REFUSED = [
 def test_refused(tmp_path, shapes, what):
     outputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
+    with pytest.raises(ModelError, match=what):
+        open_model(path)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'size_wh', 'what'),
+    [
+        pytest.param((1, 40, 6625), (320, 48), 'a line of text', id='pp_ocr'),
+        pytest.param((20, 1, 8210), (160, 64), 'a line of text', id='recurrent_network'),
+        pytest.param((1, 17, 64, 48), (192, 256), 'heatmaps of keypoints', id='hrnet'),
+    ],
+)
+def test_refused_for_its_input(tmp_path, shape, size_wh, what):
+    path = constant_model(tmp_path / 'my.onnx', [np.zeros(shape, np.float32)], size_wh=size_wh)
     with pytest.raises(ModelError, match=what):
         open_model(path)
 
@@ -202,12 +274,60 @@ def test_refused(tmp_path, shapes, what):
             {'a': (1, 5, 80, 80), 'b': (1, 5, 40, 40), 'c': (1, 5, 20, 20)}, id='supervised_deeply'
         ),
         pytest.param({'logits': (1, 19, 80, 80)}, id='segformer'),
+        pytest.param({'logits': (1, 17, 80, 80)}, id='seventeen_classes'),
+        pytest.param(
+            {'result': (1, 1, 320, 320), 'inner': (1, 64, 160, 160), 'more': (1, 128, 80, 80)},
+            id='isnet',
+        ),
     ],
 )
 def test_segmentation_networks_of_several_outputs(shapes):
     """They are none of those that are refused."""
     arrays = [np.zeros(shape, np.float32) for shape in shapes.values()]
     assert other_network(NetworkOutputs(list(shapes), arrays, (320, 320))) == ''
+
+
+def rows_with(shape, scores, *, last):
+    """Zeros but for scores: one a row in the last axis, or all that follow a box in the other."""
+    values = np.zeros(shape, np.float32)
+    if last:
+        values[..., 4] = scores
+    else:
+        values[:, 4:] = scores
+    return values
+
+
+class TestScoresThatAreNone:
+    @pytest.mark.parametrize(
+        ('rows', 'text'),
+        [
+            pytest.param(rows_with((1, 84, 2100), -6.0, last=False), 'from -6 to -6', id='logits'),
+            pytest.param(
+                rows_with((1, 6300, 85), -6.0, last=True), 'from -6 to 0', id='objectness'
+            ),
+            pytest.param(rows_with((1, 300, 6), 120.0, last=True), 'from 120 to 120', id='rows'),
+        ],
+    )
+    def test_refused(self, tmp_path, rows, text):
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ModelError, match=f'scores are {text}, not from 0 to 1'):
+            open_model(path)
+
+    def test_read_after_the_setting_that_the_error_names(self, tmp_path):
+        rows = rows_with((1, 84, 2100), -6.0, last=False)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ModelError, match="'layout' to anchor_free"):
+            open_model(path)
+        with open_model(path, overrides=ModelInfo(layout='anchor_free')) as model:
+            assert model.layout.class_count == 80
+
+    @pytest.mark.parametrize('score', [-0.005, 1.005, np.nan], ids=str)
+    def test_rounded_and_broken_ones_are_read(self, tmp_path, score):
+        """What is not finite is told with the frame that it came from."""
+        rows = rows_with((1, 84, 2100), score, last=False)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert model.layout.family == 'anchor_free'
 
 
 def plain(boxes, *, rows=20):
@@ -432,12 +552,18 @@ class TestOrientedBoxesWithoutATask:
         with open_model(path) as model:
             assert (model.layout.family, model.layout.class_count) == ('anchor_free', 3)
 
-    @pytest.mark.parametrize('value', [np.nan, np.inf, 400.0], ids=str)
+    @pytest.mark.parametrize('value', [np.nan, np.inf], ids=str)
     def test_values_that_are_no_angles(self, tmp_path, value):
         rows = oriented_rows([value])
         path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
         with open_model(path) as model:
             assert model.layout.family == 'anchor_free'
+
+    def test_values_that_are_neither_angles_nor_scores(self, tmp_path):
+        rows = oriented_rows([400.0])
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ModelError, match='its scores are from 0 to 400, not from 0 to 1'):
+            open_model(path)
 
 
 class TestUncertain:

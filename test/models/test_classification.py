@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from onnx_models import COLOR_CLASSES, color_classifier, detector
+from onnx_models import COLOR_CLASSES, color_classifier, constant_model, detector
 
 from jetson_perception.commands.main import main
 from jetson_perception.errors import ModelError, ParameterError
@@ -54,6 +54,39 @@ class TestModel:
             assert model.preprocessor.resize == 'center_crop'
             assert model.assumed == {}
             assert model.device_path is None
+
+    def test_scores_that_sum_to_one_are_probabilities(self, tmp_path):
+        """As the softmax at the end of a Keras export leaves them: they get no second one."""
+        path = color_classifier(tmp_path / 'my.onnx', metadata={})
+        with open_model(path) as model:
+            assert model.layout.output == 'probabilities'
+            assert 'output' not in model.assumed
+            assert model(red_between_green()).score[0] > 0.99
+            assert ('told by', 'one value a class, which sum to 1') in model.task.describe(model)
+
+    def test_seven_classes_are_no_row_of_a_suppression(self, tmp_path):
+        scores = np.float32([[0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1]])
+        for info in (ModelInfo(), ModelInfo(class_names=tuple('abcdefg'))):
+            with open_model(constant_model(tmp_path / 'my.onnx', [scores]), overrides=info) as it:
+                assert isinstance(it, ClassificationModel)
+                assert it.layout.class_count == 7
+
+    def test_several_outputs_ask_which_one_it_is(self, tmp_path):
+        """MTCNN's second network: offsets of a box, then how likely it is a face."""
+        outputs = {'box': np.float32([[0.1] * 4]), 'face': np.float32([[0.3, 0.7]])}
+        path = constant_model(tmp_path / 'my.onnx', outputs)
+        text = r"'box' \(1, 4\), 'face' \(1, 2\); if one of them is, set 'output_name'"
+        with pytest.raises(ParameterError, match=text) as caught:
+            open_model(path)
+        assert caught.value.parameter == 'output_name'
+        with open_model(path, overrides=ModelInfo(output_name='face')) as model:
+            assert model.layout.class_count == 2
+
+    def test_outputs_of_as_many_classes_are_alike(self, tmp_path):
+        """As the network and its auxiliary head have them."""
+        outputs = [np.float32([[-1, 3]]), np.float32([[2, 1]])]
+        with open_model(constant_model(tmp_path / 'my.onnx', outputs)) as model:
+            assert model(red_between_green()).class_id.tolist() == [1]
 
     def test_assumptions_about_a_file_without_metadata(self, tmp_path):
         path = color_classifier(tmp_path / 'my.onnx', probabilities=False, metadata={})

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jetson_perception.errors import ParameterError
 from jetson_perception.tasks.detectors.box_layout import BoxLayout
 from jetson_perception.tasks.detectors.family import Family
 from jetson_perception.tasks.detectors.output import listed, one, relative
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detectors.output import Output
 
@@ -30,7 +36,9 @@ def read_suppressed(
         return paddle
     only = seen[0]
     if len(seen) == 1 and only.is_float and only.array.ndim == 2 and only.array.shape[1] == 7:
-        # Rows of image, left, top, right, bottom, class, score.
+        # Rows of image, left, top, right, bottom, class, score; or a classifier of seven classes.
+        if not (info.task or info.layout or _are_objects(only.array)):
+            return None
         return BoxLayout(
             'suppressed',
             classes,
@@ -74,6 +82,13 @@ def read_suppressed(
         count=counts[0].index if counts else None,
         rows_first=_is_of_tensorflow(boxes, seen, info),
     )
+
+
+def _are_objects(rows: NDArray[Any]) -> bool:
+    """Whether rows begin with the number of an image, and end with a class and a score."""
+    numbers, score = rows[:, [0, 5]], rows[:, 6]
+    whole = ((numbers >= 0) & (numbers == np.floor(numbers))).all(axis=1)
+    return bool((whole & (score >= 0) & (score <= 1)).all())
 
 
 def _is_of_tensorflow(boxes: Output, seen: list[Output], info: ModelInfo) -> bool:
