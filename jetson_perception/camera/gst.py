@@ -2,11 +2,13 @@
 
 A driver or plugin that crashes takes the child with it, not the node. Where PyGObject is
 installed, frames come in shared memory (`gst_appsink`); elsewhere from the pipe of gst-launch-1.0
-(`gst_process`). No OpenCV built with GStreamer is needed.
+(`gst_process`). No OpenCV built with GStreamer is needed. Only a CSI camera whose frames are to
+stay in its own memory runs in this process, if the user asks for it (`nvmm`).
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from jetson_perception.camera.gst_appsink import GstAppsink, python_with_gstream
 from jetson_perception.camera.gst_pipeline import (
     appsink_words,
     at_most,
+    csi_nvmm_pipeline,
     csi_pipeline,
     launch_arguments,
     scaled,
@@ -22,13 +25,16 @@ from jetson_perception.camera.gst_pipeline import (
 from jetson_perception.camera.gst_process import GstProcess
 from jetson_perception.camera.gst_video import bgr_video
 from jetson_perception.camera.live import LiveSource
-from jetson_perception.camera.uri import parse
+from jetson_perception.camera.uri import parse, sensor_and_memory
+from jetson_perception.errors import CudaError, SourceError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     import threading
 
     from jetson_perception.camera.live import Grabber
+
+_log = logging.getLogger(__name__)
 
 
 class GstSource(LiveSource):
@@ -85,14 +91,22 @@ class CsiSource(LiveSource):
     Parameters
     ----------
     uri : str
-        `csi://0`: the number of the sensor.
+        `csi://0`: the number of the sensor. With `?memory=nvmm`, frames stay in the camera's own
+        memory, and GStreamer runs in this process; with `?memory=auto` where that is possible and
+        an engine of this process runs on the GPU.
     size_wh : tuple of int, optional
         Width and height of the frames; 1280 by 720 if not given. The processor picks the sensor
         mode that serves it and scales.
     frame_rate : float, optional
         30 if not given.
     native : bool
-        Leave frames as the image signal processor gives them, NV12; else they become bgr8.
+        Leave frames as the image signal processor gives them, NV12; else they become bgr8, in the
+        host's memory.
+
+    Raises
+    ------
+    SourceError
+        When memory=nvmm is asked for, but not native frames.
     """
 
     def __init__(
@@ -104,12 +118,46 @@ class CsiSource(LiveSource):
         native: bool = False,
     ) -> None:
         size_wh = size_wh or (1280, 720)
-        pixel_format = 'NV12' if native else 'BGRx'
-        pipeline = csi_pipeline(
-            int(parse(uri).target), size_wh, frame_rate or 30.0, pixel_format=pixel_format
-        )
-        run = _Run(uri, pipeline, size_wh, MAX_IMAGE_PIXELS, paced=False, native=native)
-        super().__init__(uri, run.start)
+        sensor, self._memory = sensor_and_memory(parse(uri).target)
+        settings = int(sensor), size_wh, frame_rate or 30.0
+        pipeline = csi_pipeline(*settings, pixel_format='NV12' if native else 'BGRx')
+        self._nvmm_pipeline = csi_nvmm_pipeline(*settings)
+        self._run = _Run(uri, pipeline, size_wh, MAX_IMAGE_PIXELS, paced=False, native=native)
+        super().__init__(uri, self._start)
+        if self._memory == 'nvmm' and not native:
+            raise SourceError(
+                f"{self.uri}: pictures in the camera's memory are for a node with an engine that "
+                'reads the camera itself (in_process:=true); leave ?memory=nvmm out here'
+            )
+        if not native:
+            self._memory = 'host'
+
+    def _start(self, cancelled: threading.Event) -> Grabber:
+        """The camera, with its frames in its own memory if that is wanted and possible."""
+        if self._memory == 'host':
+            return self._run.start(cancelled)
+        from jetson_perception.camera.nvmm import NvmmGrabber  # takes CUDA
+
+        try:
+            return NvmmGrabber(self.uri, self._nvmm_pipeline, self._memory, cancelled)
+        except CudaError as error:
+            if error.fatal:
+                raise
+            problem = str(error)  # as text: the error refers to objects on the GPU
+        except SourceError as error:
+            if self._memory == 'nvmm' or cancelled.is_set():
+                raise
+            problem = str(error)
+        if self._memory == 'nvmm':
+            raise SourceError(
+                f"{self.uri}: frames cannot stay in the camera's memory: {problem}; "
+                '?memory=auto takes another way where that is so'
+            )
+        made = self._run.start(cancelled)
+        # Where this fails as well, it was not for the memory, which is tried again.
+        self._memory = 'host'
+        _log.info("%s: frames come in the host's memory: %s", self.uri, problem)
+        return made
 
 
 @dataclass(frozen=True)

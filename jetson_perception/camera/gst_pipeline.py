@@ -15,6 +15,8 @@ OURS = 'jetson_perception_'
 """Begins the names of the elements that we add."""
 BOUNDARY = 'frame'
 """Between two frames in the pipe."""
+NVMM_BUFFERS = 8
+"""How many frames of a CSI camera there are in memory of its own; nvvidconv makes 4 by default."""
 
 
 def split_pipeline(uri: str, text: str) -> list[str]:
@@ -71,6 +73,28 @@ def csi_pipeline(
         # run through such a queue at full speed.
         *['!', 'queue', 'leaky=downstream'],
         *['max-size-buffers=1', 'max-size-bytes=0', 'max-size-time=0'],
+    ]
+
+
+def csi_nvmm_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> list[str]:
+    """The elements of a CSI camera, up to frames in memory that the GPU can read.
+
+    The camera's own frames are block-linear; nvvidconv hands these on unless it is told otherwise,
+    as where nothing else is asked of it.
+    """
+    width, height = size_wh
+    caps = f'video/x-raw(memory:NVMM),format=NV12,width={width},height={height}'
+    return [
+        'nvarguscamerasrc',
+        f'sensor-id={sensor}',
+        '!',
+        f'{caps},framerate={_fraction(frame_rate)}',
+        '!',
+        'nvvidconv',
+        'bl-output=false',
+        f'output-buffers={NVMM_BUFFERS}',
+        '!',
+        caps,
     ]
 
 

@@ -37,6 +37,7 @@ _RTSP = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _PLAIN_PART = re.compile(r'[A-Za-z0-9._-]*')
+_SENSOR = re.compile(r'[0-9]+(?:\?memory=[a-z]{1,8})?')
 _SCENE = re.compile(r'[A-Za-z0-9_/-]{0,40}(?:\?[a-z0-9_=&.+-]{0,200})?')
 _ELEMENT = re.compile(r'[a-z][A-Za-z0-9_-]{0,40}')
 _CAPS_WORD = re.compile(r'[a-z]+/[a-z0-9.+-]+(?:\([A-Za-z:]+\))?(?:,|$)')
@@ -200,8 +201,8 @@ def _shown_scene(text: str) -> str:
     return text if _SCENE.fullmatch(text) else HIDDEN
 
 
-def _shown_number(text: str) -> str:
-    return text if text.isdecimal() else HIDDEN
+def _shown_sensor(text: str) -> str:
+    return text if _SENSOR.fullmatch(text) else HIDDEN
 
 
 def _shown_path(text: str) -> str:
@@ -230,7 +231,7 @@ _SHOWN_BY_SCHEME = {
     'rtsps': _shown_rtsp,
     'gst': _shown_pipeline,
     'scene': _shown_scene,
-    'csi': _shown_number,
+    'csi': _shown_sensor,
     'file': _shown_path,
     'images': _shown_path,
     'bag': _shown_bag,

@@ -28,6 +28,10 @@ VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts
 ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts are ambiguous."""
 
+CSI_MEMORIES = ('host', 'nvmm', 'auto')
+"""Where frames of a CSI camera may lie: in the host's memory, the default; in the camera's own; in
+that where it is possible, and an engine of this process reads it."""
+
 _MOST_DIGITS = 4  # of a sensor's number
 BAG_FILES = ('.mcap', '.db3', '.zstd')
 """Endings of the files of a ROS 2 bag."""
@@ -42,8 +46,8 @@ class SourceUri:
     scheme : str
         A key of `SCHEMES`.
     target : str
-        What the scheme opens: a sensor's number, a path, a pipeline, a scene, or the whole URL of
-        an RTSP stream, with its password.
+        What the scheme opens: a sensor's number with the memory that is asked for, a path, a
+        pipeline, a scene, or the whole URL of an RTSP stream, with its password.
     """
 
     scheme: str
@@ -91,10 +95,8 @@ def parse(source: str | int | os.PathLike[str]) -> SourceUri:
         raise SourceError(f'{shown(text)}: no source is called {called}; {_known_schemes()}')
     if not target.strip():
         raise SourceError(f'{scheme}:// names nothing to open; expected e.g. {EXAMPLES[scheme]}')
-    if scheme == 'csi' and not (target.isdecimal() and len(target) <= _MOST_DIGITS):
-        raise SourceError(
-            f'{shown(text)}: expected the number of a sensor, e.g. {EXAMPLES[scheme]}'
-        )
+    if scheme == 'csi':
+        _check_csi(text, target)
     if scheme == 'v4l2':
         return SourceUri('v4l2', _device(text, target))
     if scheme in ('file', 'images'):
@@ -106,6 +108,32 @@ def parse(source: str | int | os.PathLike[str]) -> SourceUri:
         _refuse_other_queries(path, text)
         return SourceUri('bag', _path(path) + (f'?topic={topic}' if topic else ''))
     return SourceUri(scheme, target)
+
+
+def sensor_and_memory(target: str) -> tuple[str, str]:
+    """A CSI sensor's number, and the memory that was asked for, one of `CSI_MEMORIES`.
+
+    Examples
+    --------
+    >>> sensor_and_memory('0?memory=nvmm')
+    ('0', 'nvmm')
+    >>> sensor_and_memory('0')
+    ('0', 'host')
+    """
+    sensor, _, memory = target.partition('?memory=')
+    return sensor, memory or CSI_MEMORIES[0]
+
+
+def _check_csi(text: str, target: str) -> None:
+    sensor, memory = sensor_and_memory(target)
+    if not (sensor.isdecimal() and len(sensor) <= _MOST_DIGITS):
+        raise SourceError(
+            f'{shown(text)}: expected the number of a sensor, e.g. {EXAMPLES["csi"]}'
+        )
+    if memory not in CSI_MEMORIES:
+        raise SourceError(
+            f'{shown(text)}: memory is one of {", ".join(CSI_MEMORIES)}, as in csi://0?memory=auto'
+        )
 
 
 def is_bag(path: str | Path) -> bool:

@@ -1,4 +1,4 @@
-"""Pictures that a decoder left in the GPU's memory, and the memory that they take turns in.
+"""Pictures that a decoder or camera left in the GPU's memory, and memory that they take turns in.
 
 Kernels read such a picture where it lies. The host gets it only when somebody asks for its pixels.
 """
@@ -9,22 +9,32 @@ import threading
 import weakref
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.buffers import DeviceBuffer
 from jetson_perception.cuda.device import CudaDevice
+from jetson_perception.cuda.host_copies import HostCopies
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError
-from jetson_perception.images.encodings import byte_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from jetson_perception.cuda.device import Event, Stream
+    from jetson_perception.cuda.device import Event
+
+
+class PictureOwner(Protocol):
+    """Whoever's memory a picture lies in."""
+
+    device: CudaDevice
+
+    def copied(self, picture: DevicePicture) -> NDArray[np.uint8]:
+        """The picture's pixels, without the padding of rows; a new array."""
+        ...
 
 
 class DevicePicture:
@@ -38,8 +48,10 @@ class DevicePicture:
     device : CudaDevice
     address : int
         Of the first byte, in device memory.
+    colors : int
+        Of the first row of colors; 0 where these follow the rows of brightness.
     width, height : int
-        Pixels, both even; rows of colors follow those of brightness.
+        Pixels, both even.
     step : int
         Bytes from one row to the next.
     ready : Event
@@ -51,11 +63,18 @@ class DevicePicture:
     encoding = 'nv12'
 
     def __init__(
-        self, pool: PicturePool, memory: PictureMemory, size_wh: tuple[int, int], step: int
+        self,
+        owner: PictureOwner,
+        address: int,
+        size_wh: tuple[int, int],
+        step: int,
+        ready: Event,
+        *,
+        colors: int = 0,
     ) -> None:
-        self._pool, self._memory = pool, memory
-        self.device = pool.device
-        self.address, self.ready = memory.buffer.address, memory.ready
+        self._owner = owner
+        self.device = owner.device
+        self.address, self.colors, self.ready = address, colors, ready
         self.width, self.height = size_wh
         self.step = step
         self._reading = threading.Lock()
@@ -76,7 +95,7 @@ class DevicePicture:
         """
         with self._reading:
             if self._on_host is None:
-                self._on_host = self._pool.copied(self)
+                self._on_host = self._owner.copied(self)
             return self._on_host
 
 
@@ -130,11 +149,7 @@ class PicturePool:
         self._returned: deque[PictureMemory] = deque()
         self._away = 0
         self._closed = False
-        self._copies: Stream | None = None
-        self._copying = threading.Lock()
-        self._staging: GrowingBuffer[PinnedBuffer] = GrowingBuffer(
-            lambda nbytes: PinnedBuffer(self.device, (nbytes,), np.uint8)
-        )
+        self._copies = HostCopies(self.device)
 
     def take(self, nbytes: int) -> PictureMemory:
         """Memory of at least so many bytes that no picture has; for `picture`, or `give_back`.
@@ -160,7 +175,7 @@ class PicturePool:
 
     def picture(self, memory: PictureMemory, size_wh: tuple[int, int], step: int) -> DevicePicture:
         """The picture there, whose `ready` was recorded; its memory comes back by itself."""
-        made = DevicePicture(self, memory, size_wh, step)
+        made = DevicePicture(self, memory.buffer.address, size_wh, step, memory.ready)
         weakref.finalize(made, self.give_back, memory).atexit = False
         return made
 
@@ -171,17 +186,9 @@ class PicturePool:
 
     def copied(self, picture: DevicePicture) -> NDArray[np.uint8]:
         """A picture's pixels, without the padding of rows; a new array."""
-        rows = picture.height * 3 // 2
-        nbytes = byte_count(picture.height, picture.width, picture.encoding, picture.step)
-        with self._copying, self.device.pushed():
-            if self._copies is None:
-                self._copies = self.device.new_stream()
-            staging = self._staging.ensure(rows * picture.step)
-            self._copies.wait_for_event(picture.ready)
-            picture._memory.buffer.copy_to_host(staging, self._copies, nbytes)
-            self._copies.synchronize()
-            padded = staging.bytes[: rows * picture.step].reshape(rows, picture.step)
-            return padded[:, : picture.width].copy()
+        return self._copies.nv12(
+            picture.address, picture.colors, picture.size_wh, picture.step, picture.ready
+        )
 
     def close(self) -> None:
         """Release everything once no picture is left; may be called twice."""
@@ -207,13 +214,10 @@ class PicturePool:
 
     def _release(self) -> None:
         resources, self._resources = self._resources, Resources()
-        copies, self._copies = self._copies, None
         with self.device.pushed():
             for memory in self._returned:
                 resources.add(memory)
-            resources.add(self._staging)
-            if copies is not None:
-                resources.add(copies)
+            resources.add(self._copies)
             self._away -= len(self._returned)
             self._returned.clear()
             resources.close()

@@ -50,6 +50,9 @@ def library() -> Any:
         'cuGraphUpload': [pointer, pointer],
         'cuGraphExecDestroy': [pointer],
         'cuGraphDestroy': [pointer],
+        'cuGraphicsEGLRegisterImage': [to_pointer, pointer, ctypes.c_uint],
+        'cuGraphicsResourceGetMappedEglFrame': [pointer, pointer, ctypes.c_uint, ctypes.c_uint],
+        'cuGraphicsUnregisterResource': [pointer],
     }.items():
         if hasattr(library, name):
             function = getattr(library, name)

@@ -8,7 +8,6 @@ used again long before there is a mask to lay over the image.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.cuda.frame_image import FrameImage, growing_bytes
@@ -165,9 +164,7 @@ class _Block:
             self._colored.ensure(shape)
         if wanted.tinted:
             self._tinted.ensure(shape)
-            mine = self._image_bytes.ensure(image.nbytes)
-            mine.copy_from_address(image.address, stream, image.nbytes)
-            image = replace(image, address=mine.address)
+            image = image.copied_to(self._image_bytes.ensure(image.nbytes), stream)
         self._image, self._wanted = image, wanted
 
     def enqueue(self, tinter: CudaTinter, mask_address: int, stream: Stream) -> None:

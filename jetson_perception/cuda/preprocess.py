@@ -9,7 +9,7 @@ pixel value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +56,7 @@ FAMILIES: dict[str, tuple[str, int]] = {
 # The same as in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
-_SIGNATURE = 'PiiiiiiiiPiiiiiiddPiii'
+_SIGNATURE = 'PiiiiPiiiiPiiiiiiddPiii'
 
 # Cameras rarely change their image size; a source that always does must not fill the memory.
 _KEPT_PLANS = 256
@@ -80,6 +80,9 @@ class DeviceImage:
     region : Region or None
         The part that is fitted to the network, in any place even of a pattern that repeats every
         two pixels; None for the whole image.
+    colors : int
+        Of nv12 and nv21, the address of the first row of colors; 0 where these follow the rows of
+        brightness.
     """
 
     address: int
@@ -88,6 +91,7 @@ class DeviceImage:
     step: int
     encoding: str
     region: Region | None = None
+    colors: int = 0
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -96,8 +100,33 @@ class DeviceImage:
 
     @property
     def nbytes(self) -> int:
-        """Bytes from the first to the last; see `images.encodings.byte_count`."""
+        """Bytes from the first to the last; see `images.encodings.byte_count`.
+
+        Of an image whose colors lie elsewhere, those that it has once they follow.
+        """
         return byte_count(self.height, self.width, self.encoding, self.step)
+
+    @property
+    def colors_address(self) -> int:
+        """Of the first row of colors where these are a plane of their own; else 0."""
+        if FAMILIES[self.encoding][0] != 'semi_planar_yuv':
+            return 0
+        return self.colors or self.address + self.height * self.step
+
+    def copied_to(self, target: DeviceBuffer, stream: Stream) -> DeviceImage:
+        """Enqueue a copy, `nbytes` long, to where colors follow brightness; what is there then.
+
+        Raises
+        ------
+        CudaError
+            When the target has no room for it, or the driver refuses.
+        """
+        nbytes = self.nbytes
+        light = self.height * self.step if self.colors else nbytes
+        target.copy_from_address(self.address, stream, light)
+        if self.colors:
+            target.copy_from_address(self.colors, stream, nbytes - light, offset=light)
+        return replace(self, address=target.address, colors=0)
 
 
 class CudaPreprocessor:
@@ -204,6 +233,7 @@ class CudaPreprocessor:
             image.width,
             image.height,
             plan.variant,
+            image.colors_address,
             *plan.region,
             target.address,
             *plan.placement,

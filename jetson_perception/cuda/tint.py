@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The same as in tint.cu.
 _BLOCK = (32, 8)
 _COLOR_SIGNATURE = 'PiiPP'
-_TINT_SIGNATURE = 'PiiiiPPP'
+_TINT_SIGNATURE = 'PiiiiPPPP'
 _CLASSES = 256
 _PIXEL_VALUES = 256
 
@@ -197,6 +197,7 @@ class CudaTinter:
             width,
             height,
             variant,
+            image.colors_address,
             mask_address,
             tables.tinted_address,
             target.address,

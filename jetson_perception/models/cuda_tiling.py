@@ -117,8 +117,7 @@ class _Frame:
     def keep(self, image: DeviceImage, stream: Stream) -> None:
         """Enqueue a copy of an image, whose memory belongs to another frame soon."""
         pixels = self._pixels.ensure(image.nbytes)
-        pixels.copy_from_address(image.address, stream, image.nbytes)
-        self.image = replace(image, address=pixels.address)
+        self.image = image.copied_to(pixels, stream)
 
     def close(self) -> None:
         """Release its memory; may be called twice."""

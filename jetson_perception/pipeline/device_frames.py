@@ -380,7 +380,12 @@ class DeviceSlot:
         self._stream.wait_for_event(picture.ready)
         self._uploaded.record(self._stream)
         self._image = DeviceImage(
-            picture.address, picture.width, picture.height, picture.step, picture.encoding
+            picture.address,
+            picture.width,
+            picture.height,
+            picture.step,
+            picture.encoding,
+            colors=picture.colors,
         )
 
     def _begin(self, input_index: int, trace_id: int, *, in_place: bool) -> None:

@@ -14,7 +14,12 @@ import pytest
 from jetson_perception.camera import gst, gst_child, gst_process
 from jetson_perception.camera.gst import CsiSource, GstSource
 from jetson_perception.camera.gst_appsink import python_with_gstreamer
-from jetson_perception.camera.gst_pipeline import csi_pipeline, launch_arguments, split_pipeline
+from jetson_perception.camera.gst_pipeline import (
+    csi_nvmm_pipeline,
+    csi_pipeline,
+    launch_arguments,
+    split_pipeline,
+)
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.images.encodings import to_bgr
 
@@ -222,6 +227,15 @@ def test_csi_arguments():
         'videoconvert name=jetson_perception_convert ! '
         'capsfilter name=jetson_perception_filter caps=video/x-raw,format=BGR ! '
         'multipartmux name=jetson_perception_mux boundary=frame ! fdsink sync=false'
+    )
+
+
+def test_csi_in_the_cameras_memory():
+    assert ' '.join(csi_nvmm_pipeline(1, (1920, 1080), 29.97)) == (
+        'nvarguscamerasrc sensor-id=1 ! '
+        'video/x-raw(memory:NVMM),format=NV12,width=1920,height=1080,framerate=2997/100 ! '
+        'nvvidconv bl-output=false output-buffers=8 ! '
+        'video/x-raw(memory:NVMM),format=NV12,width=1920,height=1080'
     )
 
 

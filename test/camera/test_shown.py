@@ -48,6 +48,8 @@ from jetson_perception.errors import PerceptionError
         pytest.param('frames/*.png', 'frames/*.png', id='pattern'),
         pytest.param('/dev/video0', '/dev/video0', id='device'),
         pytest.param('csi://0', 'csi://0', id='csi'),
+        pytest.param('csi://0?memory=nvmm', 'csi://0?memory=nvmm', id='csi_memory'),
+        pytest.param('csi://0?u:pw@h', 'csi://…', id='no_csi'),
         pytest.param('scene://oranges?seed=3&fps=0', 'scene://oranges?seed=3&fps=0', id='scene'),
         pytest.param('scene://u:pw@h', 'scene://…', id='no_scene'),
         pytest.param(

@@ -15,6 +15,7 @@ from jetson_perception.errors import SourceError
         pytest.param('v4l2://3', 'v4l2', '/dev/video3', id='v4l2_number'),
         pytest.param('V4L2:///dev/video0', 'v4l2', '/dev/video0', id='upper_case'),
         pytest.param('  csi://1 ', 'csi', '1', id='spaces_around'),
+        pytest.param('csi://1?memory=nvmm', 'csi', '1?memory=nvmm', id='csi_memory'),
         pytest.param('rtsp://h/s', 'rtsp', 'rtsp://h/s', id='rtsp'),
         pytest.param('rtsps://u:p@h:322/s', 'rtsp', 'rtsps://u:p@h:322/s', id='rtsps'),
         pytest.param('file:///a/b.mp4', 'file', '/a/b.mp4', id='file'),
@@ -74,6 +75,10 @@ def test_home(tmp_path, monkeypatch):
         pytest.param('nope.pt', 'nope.pt is neither a file, .*gst://', id='no_such_file'),
         pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
         pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),
+        pytest.param('csi://0?mode=1', 'number of a sensor, e.g. csi://0', id='csi_query'),
+        pytest.param(
+            'csi://0?memory=gpu', r'^csi://0\?memory=gpu: memory is one of host, ', id='csi_memory'
+        ),
         pytest.param('v4l2://dev/video0', 'v4l2:///dev/video0', id='two_slashes'),
         pytest.param('rtsp:///stream', 'has no host', id='no_host'),
         pytest.param('rtsp://h:70000/s', 'the port is over 65535; expected 1 to 65', id='port'),

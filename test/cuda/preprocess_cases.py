@@ -35,6 +35,7 @@ class Case:
     content: str = 'noise'
     layout: InputLayout = InputLayout()  # noqa: RUF009 - it is frozen
     region: Region | None = None
+    apart: bool = False  # colors in memory of their own
 
 
 SIZES = [
@@ -102,6 +103,11 @@ def _cases():
         case = Case((source_w, source_h), (network_w, network_h), encoding, i, RESIZES[i % 3])
         yield pytest.param(case, id=f'chance-{i}-{encoding}')
     yield pytest.param(Case((1280, 720), (640, 640)), id='as_in_real_life')
+    for encoding in ('nv12', 'nv21'):
+        apart = Case((118, 70), (33, 31), encoding, 7, apart=True)
+        yield pytest.param(apart, id=f'{encoding}-colors_elsewhere')
+        part = replace(apart, region=Region(61, 35, 57, 35))
+        yield pytest.param(part, id=f'{encoding}-part_with_colors_elsewhere')
     yield from _regions()
 
 
@@ -185,12 +191,11 @@ def computed(device, case):
             )
         )
         stream = held.add(device.new_stream())
-        staging = held.add(PinnedBuffer(device, data.shape, np.uint8))
-        staging.array[:] = data
-        source = held.add(DeviceBuffer(device, data.shape, np.uint8))
-        source.copy_from_host(staging, stream)
+        light = step * case.source_wh[1] if case.apart else len(data)
+        address = uploaded(device, held, stream, data[:light])
+        colors = uploaded(device, held, stream, data[light:]) if case.apart else 0
         target = held.add(preprocessor.new_tensor())
-        image = DeviceImage(source.address, *case.source_wh, step, case.encoding, case.region)
+        image = DeviceImage(address, *case.source_wh, step, case.encoding, case.region, colors)
         transform = preprocessor.enqueue(image, target, stream)
         result = held.add(PinnedBuffer(device, target.shape, target.dtype))
         target.copy_to_host(result, stream)
@@ -198,6 +203,15 @@ def computed(device, case):
         tensor = result.array.copy()
     held.close()
     return tensor, transform
+
+
+def uploaded(device, held, stream, data):
+    """The address of bytes on the device."""
+    staging = held.add(PinnedBuffer(device, data.shape, np.uint8))
+    staging.array[:] = data
+    buffer = held.add(DeviceBuffer(device, data.shape, np.uint8))
+    buffer.copy_from_host(staging, stream)
+    return buffer.address
 
 
 def check(device, case):

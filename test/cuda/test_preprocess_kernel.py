@@ -7,7 +7,7 @@ from emulated_gpu import register_kernels
 from preprocess_cases import Case, check, computed, expected
 
 import jetson_perception.cuda.preprocess as preprocess_module
-from jetson_perception.cuda import DeviceBuffer, PinnedBuffer
+from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import FAMILIES, CudaPreprocessor, DeviceImage
 from jetson_perception.errors import CudaError, ImageError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS
@@ -58,6 +58,30 @@ def test_an_image_that_the_gpu_reads_in_the_hosts_memory(device):
         np.testing.assert_array_equal(tensor.array, expected(case)[0])
     for resource in (tensor, stream, target, image, preprocessor):
         resource.close()
+
+
+@pytest.mark.parametrize('padding', [0, 7])
+def test_a_copy_has_colors_behind_brightness(device, padding):
+    case = Case((118, 70), encoding='nv12', padding=padding)
+    data, step = preprocess_cases.image_bytes(case)
+    light = step * 70
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        stream = held.add(device.new_stream())
+        address, colors = (
+            preprocess_cases.uploaded(device, held, stream, each)
+            for each in (data[:light], data[light:])
+        )
+        target = held.add(DeviceBuffer(device, data.shape, np.uint8))
+        image = DeviceImage(address, 118, 70, step, 'nv12', colors=colors)
+        copy = image.copied_to(target, stream)
+        on_host = held.add(PinnedBuffer(device, data.shape, np.uint8))
+        target.copy_to_host(on_host, stream)
+        stream.synchronize()
+        np.testing.assert_array_equal(on_host.array, data)
+        assert (copy.address, copy.colors) == (target.address, 0)
+        assert copy.colors_address == target.address + light
+    held.close()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ def test_blend(device, encoding, size_wh, blend):
     check_blend(device, encoding, size_wh, blend)
 
 
+@pytest.mark.parametrize('encoding', ['nv12', 'nv21'])
+def test_blend_of_colors_elsewhere(device, encoding):
+    check_blend(device, encoding, SIZES[1], 0.3, apart=True)
+
+
 def test_a_segmenters_mask(standin, device, held, stream):
     register_kernels(standin, 'segmentation')
     case = segmentation_cases.Case()

@@ -33,7 +33,7 @@ def check_colors(device, size_wh, count):
     np.testing.assert_array_equal(colored, color_mask(mask, colors))
 
 
-def check_blend(device, encoding, size_wh, blend):
+def check_blend(device, encoding, size_wh, blend, *, apart=False):
     """Fail unless the tinted image is that of `draw_segmentation`."""
     data, step = image_bytes(Case(size_wh, encoding=encoding, padding=5))
     mask, colors = mask_of(size_wh, 30), palette(21)
@@ -44,9 +44,11 @@ def check_blend(device, encoding, size_wh, blend):
     with held.closed_on_error(), device.pushed():
         stream = held.add(device.new_stream())
         tinter, tables = held.add(CudaTinter(device)), held.add(TintTables(device, colors, blend))
-        source = on_device(device, held, stream, data)
+        light = step * size_wh[1] if apart else len(data)
+        source = on_device(device, held, stream, data[:light])
+        colors = on_device(device, held, stream, data[light:]).address if apart else 0
         target = held.add(DeviceBuffer(device, (*mask.shape, 3), np.uint8))
-        image = DeviceImage(source.address, *size_wh, step, encoding)
+        image = DeviceImage(source.address, *size_wh, step, encoding, colors=colors)
         mask_address = on_device(device, held, stream, mask).address
         tinter.enqueue_blend(image, mask_address, tables, target, stream)
         tinted = on_host(device, held, stream, target)

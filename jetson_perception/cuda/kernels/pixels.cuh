@@ -2,9 +2,9 @@
 // Twin: images.to_bgr, which uses OpenCV's cvtColor, bit for bit. Tied by
 // test/cuda/test_preprocess_kernel.py.
 //
-// A reader has the image's first byte, its step (bytes from one row to the next), its size, and the
-// variant: a number for what differs between encodings of one family. `at(x, y)` takes only pixels
-// inside the image.
+// A reader has the image's first byte, its step (bytes from one row to the next), its size, the
+// variant, a number for what differs between encodings of one family, and the first byte of its
+// colors where these are a plane of their own. `at(x, y)` takes only pixels inside the image.
 #pragma once
 
 struct Pixel {
@@ -20,6 +20,7 @@ template <int channels>
 struct Interleaved {
     const unsigned char* bytes;
     int step, width, height, red_first;
+    const unsigned char* no_colors;
 
     __device__ Pixel at(int x, int y) const {
         const unsigned char* pixel = bytes + size_t(y) * step + channels * x;
@@ -32,6 +33,7 @@ struct Interleaved {
 struct Mono {
     const unsigned char* bytes;
     int step, width, height, unused;
+    const unsigned char* no_colors;
 
     __device__ Pixel at(int x, int y) const {
         const int grey = bytes[size_t(y) * step + x];
@@ -56,6 +58,7 @@ __device__ inline Pixel from_yuv(int y, int u, int v) {
 struct PackedYuv {
     const unsigned char* bytes;
     int step, width, height, light_second;
+    const unsigned char* no_colors;
 
     __device__ Pixel at(int x, int y) const {
         const unsigned char* row = bytes + size_t(y) * step;
@@ -64,13 +67,15 @@ struct PackedYuv {
     }
 };
 
-// nv12: a plane of Y, then one of U V at half the size; nv21, if v_first is not 0: one of V U.
+// nv12: a plane of Y, and one of U V at half the size, with the same step, wherever that lies; nv21,
+// if v_first is not 0: one of V U.
 struct SemiPlanarYuv {
     const unsigned char* bytes;
     int step, width, height, v_first;
+    const unsigned char* colors;
 
     __device__ Pixel at(int x, int y) const {
-        const unsigned char* chroma = bytes + size_t(height + y / 2) * step + 2 * (x / 2);
+        const unsigned char* chroma = colors + size_t(y / 2) * step + 2 * (x / 2);
         const int light = bytes[size_t(y) * step + x], first = chroma[0], second = chroma[1];
         return v_first ? from_yuv(light, second, first) : from_yuv(light, first, second);
     }
@@ -81,6 +86,7 @@ struct SemiPlanarYuv {
 struct Bayer {
     const unsigned char* bytes;
     int step, width, height, red_at;
+    const unsigned char* no_colors;
 
     __device__ Pixel at(int x, int y) const {
         if (width < 3 || height < 3) return {0, 0, 0};

@@ -2,7 +2,7 @@
 // and normalization in one launch. Twin: images.to_bgr and tasks/preprocess.py, Preprocessor, bit
 // for bit. Tied by test/cuda/test_preprocess_kernel.py.
 //
-// image    (image_h rows of `step` bytes), uint8; see pixels.cuh for the family and variant
+// image    (image_h rows of `step` bytes), uint8; see pixels.cuh for the family, variant and colors
 // region   the source: source_w × source_h pixels of the image, from (region_left, region_top) on. No
 //          pixel outside of it is used, but for what a pattern needs to give the region's own.
 // target   (channels, network_h, network_w), or (network_h, network_w, channels) if channels_last is
@@ -118,11 +118,11 @@ __device__ inline void preprocess(
 #define PREPROCESS(name, Reader, Stored)                                                          \
     extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) name(                        \
         const unsigned char* bytes, int step, int image_w, int image_h, int variant,              \
-        int region_left, int region_top, int source_w, int source_h, Stored* target,              \
-        int network_w, int network_h, int content_w, int content_h, int left, int top,            \
-        double step_x, double step_y, const Stored* table, int red_first, int channels,           \
-        int channels_last) {                                                                      \
-        const Reader image{bytes, step, image_w, image_h, variant};                               \
+        const unsigned char* colors, int region_left, int region_top, int source_w,               \
+        int source_h, Stored* target, int network_w, int network_h, int content_w, int content_h, \
+        int left, int top, double step_x, double step_y, const Stored* table, int red_first,      \
+        int channels, int channels_last) {                                                        \
+        const Reader image{bytes, step, image_w, image_h, variant, colors};                       \
         preprocess(image, region_left, region_top, source_w, source_h, target, network_w,         \
                    network_h, content_w, content_h, left, top, step_x, step_y, table, red_first,  \
                    channels, channels_last);                                                      \

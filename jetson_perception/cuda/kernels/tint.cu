@@ -25,15 +25,16 @@ extern "C" __global__ void color_classes(
     for (int c = 0; c < 3; ++c) target[3 * i + c] = color[c];
 }
 
-// image    (height rows of `step` bytes), uint8; see pixels.cuh for the family and variant
+// image    (height rows of `step` bytes), uint8; see pixels.cuh for the family, variant and colors
 // tinted   (256, 3, 256) uint8: what each pixel value of each channel becomes under each class
 #define TINT(family, Reader)                                                                     \
     extern "C" __global__ void tint_##family(                                                    \
         const unsigned char* bytes, int step, int width, int height, int variant,                \
-        const unsigned char* mask, const unsigned char* tinted, unsigned char* target) {         \
+        const unsigned char* colors, const unsigned char* mask, const unsigned char* tinted,     \
+        unsigned char* target) {                                                                 \
         int x, y;                                                                                \
         if (!my_pixel(width, height, &x, &y)) return;                                            \
-        const Pixel pixel = Reader{bytes, step, width, height, variant}.at(x, y);                \
+        const Pixel pixel = Reader{bytes, step, width, height, variant, colors}.at(x, y);        \
         const size_t i = size_t(y) * width + x;                                                  \
         const unsigned char* values = tinted + size_t(mask[i]) * 3 * PIXEL_VALUES;               \
         target[3 * i] = values[pixel.blue];                                                      \
