@@ -64,6 +64,11 @@ TEST_PACKAGES = (
     *('rosbags', 'apsw', 'backports.zstd', 'lz4', 'ruamel.yaml'),
 )
 
+#: Of these, what is left out beside Debian's NumPy: it has them too, or they are for newer ones.
+NOT_BESIDE_DEBIAN = ('contourpy', 'matplotlib', 'scipy')
+#: The last that takes Debian's NumPy.
+ML_DTYPES_OF_DEBIAN = 'ml_dtypes==0.5.1'
+
 #: The tests that need neither ROS nor a GPU, nor a process to be quick.
 TESTS = (
     *('camera', 'commands', 'depth', 'drawing', 'engines', 'evaluation', 'exports', 'images'),
@@ -190,9 +195,14 @@ class Installation:
         command += [f'--target={site}', f'--python-version={version}', '--only-binary=:all:']
         command += [f'--platform=manylinux_{each}_aarch64' for each in platforms]
         command += ['--platform=manylinux2014_aarch64']
-        pins = ('constraints.txt', 'requirements-test.txt')
-        command += [f'--constraint={ROOT / "tools" / file}' for file in pins]
-        subprocess.run([*command, *TEST_PACKAGES], check=True)
+        packages = [*TEST_PACKAGES]
+        if self.name == 'wheels':
+            pins = ('constraints.txt', 'requirements-test.txt')
+            command += [f'--constraint={ROOT / "tools" / file}' for file in pins]
+        else:
+            packages = [each for each in packages if each not in NOT_BESIDE_DEBIAN]
+            packages[packages.index('ml_dtypes')] = ML_DTYPES_OF_DEBIAN
+        subprocess.run([*command, *packages], check=True)
 
     def commands(self, _arguments: argparse.Namespace) -> None:
         """Run `doctor` and, for each model, `info`."""
