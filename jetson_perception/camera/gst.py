@@ -136,7 +136,7 @@ class CsiSource(LiveSource):
         """The camera, with its frames in its own memory if that is wanted and possible."""
         if self._memory == 'host':
             return self._run.start(cancelled)
-        from jetson_perception.camera.nvmm import NvmmGrabber  # takes CUDA
+        from jetson_perception.camera.nvmm import NvmmGrabber, SilentError  # takes CUDA
 
         try:
             return NvmmGrabber(self.uri, self._nvmm_pipeline, self._memory, cancelled)
@@ -148,6 +148,8 @@ class CsiSource(LiveSource):
             if self._memory == 'nvmm' or cancelled.is_set():
                 raise
             problem = str(error)
+            if isinstance(error, SilentError):  # to wait for it each time would take too long
+                self._memory = 'host'
         if self._memory == 'nvmm':
             raise SourceError(
                 f"{self.uri}: frames cannot stay in the camera's memory: {problem}; "

@@ -7,11 +7,11 @@ PyGObject is not used: it copies what a buffer maps, where the address is wanted
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import itertools
 import logging
+import math
 import threading
 import time
 from types import SimpleNamespace
@@ -153,7 +153,9 @@ def library() -> Any:
         except OSError as err:
             raise SourceError(f'{name} cannot be loaded ({err}): is GStreamer there?') from err
         for each, (gives, *takes) in functions.items():
-            function = getattr(loaded, each)
+            function = getattr(loaded, each, None)
+            if function is None:
+                raise SourceError(f'{name} has no {each}; expected GStreamer 1.10 or newer')
             function.restype, function.argtypes = gives, takes
             setattr(found, each, function)
     error = _POINTER()
@@ -259,8 +261,8 @@ class AppsinkPipeline:
             self.close()
             raise SourceError(f'{name}: {problem}')
 
-    def pull(self, cancelled: threading.Event) -> Sample:
-        """The next frame, or the newest of those that came meanwhile; waits for it.
+    def pull(self, cancelled: threading.Event, timeout_s: float = math.inf) -> Sample | None:
+        """The next frame, or the newest of those that came meanwhile; None if it takes too long.
 
         Raises
         ------
@@ -269,6 +271,7 @@ class AppsinkPipeline:
         SourceError
             When an element reports an error, it ended without a frame, or was cancelled.
         """
+        deadline_s = time.monotonic() + timeout_s
         while not cancelled.is_set():
             pulled = self._library.gst_app_sink_try_pull_sample(self._sink, _LOOK_EVERY_NS)
             problem = self._problem()  # looked for with each frame, as messages pile up else
@@ -283,6 +286,8 @@ class AppsinkPipeline:
                     frames = counted(self._received, 'frame')
                     raise EndOfStream(f'{self._name} ended after {frames}')
                 raise SourceError(f'{self._name}: the pipeline ended without a frame')
+            if time.monotonic() > deadline_s:
+                return None
         raise SourceError(f'{self._name} was closed')
 
     def close(self) -> None:
@@ -343,9 +348,11 @@ _keys = itertools.count(1)
 
 def _close_kept(key: int) -> None:
     """Close what is kept with memory, which is freed now, in whichever thread."""
+    kept = _kept.pop(key, None)
+    if kept is None:
+        return
     try:
-        with contextlib.suppress(KeyError):
-            _kept.pop(key).close()
+        kept.close()
     except CudaError as error:  # nobody could take it
         _log.warning("a camera's memory was let go all the same: %s", error)
 

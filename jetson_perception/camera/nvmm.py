@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 #: Of the pipeline's buffers, those that pictures may keep. The others are for what is captured
 #: meanwhile: one is written, one waits, one is being handed over.
 _MOST_LENT = NVMM_BUFFERS - 3
+#: How long the first frame is waited for; half of what a camera has to open in (`LiveSource`), so
+#: that another way can be tried.
+_FIRST_S = 5.0
+
+
+class SilentError(SourceError):
+    """A pipeline runs, and gives no frame."""
 
 
 class NvmmGrabber:
@@ -51,8 +58,10 @@ class NvmmGrabber:
         When this machine, or this camera, does not give such pictures.
     CudaError
         When the GPU failed.
+    SilentError
+        When it gives no frame for some time.
     SourceError
-        When the camera gives nothing.
+        When the camera cannot be opened, or ends without a frame.
     """
 
     encoding = 'nv12'
@@ -73,7 +82,9 @@ class NvmmGrabber:
             self._loans: _Loans | None = _Loans(min(in_use, default=0))
             self._resources.call(self._end_loans)
             self._pipeline = self._resources.add(AppsinkPipeline(name, pipeline))
-            sample = self._pipeline.pull(cancelled)
+            sample = self._pipeline.pull(cancelled, _FIRST_S)
+            if sample is None:
+                raise SilentError(f'{name}: no frame came within {_FIRST_S:g} s')
             self._size_wh = sample.size_wh
             # Only then is it known that its memory can be mapped.
             self._first = self._loans.picture(sample), sample.captured_ns
@@ -84,6 +95,7 @@ class NvmmGrabber:
         if first is not None:
             return first
         sample = self._pipeline.pull(self._interrupted)
+        assert sample is not None, 'it waits without end'
         if sample.size_wh != self._size_wh:
             sample.release()
             width, height = self._size_wh

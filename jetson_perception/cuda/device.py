@@ -141,7 +141,8 @@ class CudaDevice:
         pycuda.driver, initialized.
     """
 
-    _lock = threading.Lock()
+    # The collector may let go of what uses a device while this thread holds the lock.
+    _lock = threading.RLock()
     _devices: dict[int, CudaDevice] = {}  # noqa: RUF012 - one for the process is the point
 
     def __init__(self, index: int) -> None:

@@ -155,6 +155,8 @@ def _require_rows(params: SurfaceParams, size_wh: tuple[int, int]) -> None:
             f'a buffer has {params.width}×{params.height} pixels; the pipeline says '
             f'{width}×{height}'
         )
+    if width % 2 or height % 2:
+        raise NvmmError(f'pictures have {width}×{height} pixels; NV12 needs both even')
     if params.layout != PITCH:
         raise NvmmError(
             'pictures are block-linear, which kernels do not read; nvvidconv makes others of them '

@@ -35,6 +35,8 @@ class _Publisher:
         self.gid = gid
         self.number = number
         self.sent_ns = sent_ns
+        #: When that frame was taken, by this host's clock.
+        self.taken_ns = sent_ns
         self.period_ns = 0.0
 
     def may_have_sent(self, number: int, sent_ns: int) -> bool:
@@ -46,7 +48,11 @@ class _Publisher:
 
     def may_have_ended(self, now_ns: int) -> bool:
         """Whether it has been silent for long, as one that was started again under a new id."""
-        return now_ns - self.sent_ns > max(_SILENT_NS, _SILENT_PERIODS * self.period_ns)
+        return self.is_silent_for(now_ns - self.sent_ns)
+
+    def is_silent_for(self, elapsed_ns: int) -> bool:
+        """Whether it is long for this one to have sent nothing."""
+        return elapsed_ns > max(_SILENT_NS, _SILENT_PERIODS * self.period_ns)
 
     def take(self, number: int, sent_ns: int) -> int:
         """Go on to a frame; returns how many are missing before it."""
@@ -82,10 +88,12 @@ class NumberedFrames:
         """How many publishers send now."""
         if not self._publishers:
             return 0
-        now_ns = self._publishers[-1].sent_ns
-        return sum(not each.may_have_ended(now_ns) for each in self._publishers)
+        now_ns = self._publishers[-1].taken_ns
+        return sum(not each.is_silent_for(now_ns - each.taken_ns) for each in self._publishers)
 
-    def take(self, number: int, sent_ns: int, gid: bytes | None = None) -> int:
+    def take(
+        self, number: int, sent_ns: int, gid: bytes | None = None, taken_ns: int | None = None
+    ) -> int:
         """Count a frame; returns how many are missing between it and the last one before it.
 
         Parameters
@@ -96,6 +104,8 @@ class NumberedFrames:
             When it was sent, by any clock that goes on.
         gid : bytes, optional
             Who sent it, by the middleware's id of the publisher. Given for all, or for none.
+        taken_ns : int, optional
+            When it was taken, by one clock for all publishers; `sent_ns` where it is left out.
         """
         found = self._likely(number, sent_ns) if gid is None else self._with(gid)
         if found is None:
@@ -103,6 +113,7 @@ class NumberedFrames:
         else:
             self._publishers.remove(found)
             missing = found.take(number, sent_ns) if found.number < number else 0
+        found.taken_ns = sent_ns if taken_ns is None else taken_ns
         self._publishers = [*self._publishers[1 - _MOST_PUBLISHERS :], found]
         return missing
 
@@ -265,7 +276,7 @@ class FrameCounts:
         self._taken_ns = self._now_ns()
         self._by_number = number is not None
         if number is not None:
-            self._missing += self._numbered.take(number, sent_ns, gid)
+            self._missing += self._numbered.take(number, sent_ns, gid, self._taken_ns)
         else:
             self._missing += self._stamped.take(stamp_ns)
 

@@ -160,11 +160,20 @@ def test_a_wait_is_cancelled(running):
     timer.join()
 
 
-def test_a_library_that_is_missing(monkeypatch):
-    monkeypatch.setattr(gst_library, '_FUNCTIONS', {'libnosuch.so.0': {}})
+@pytest.mark.parametrize(
+    ('functions', 'message'),
+    [
+        pytest.param({'libnosuch.so.0': {}}, r'libnosuch\.so\.0 cannot be loaded', id='library'),
+        pytest.param(
+            {'libglib-2.0.so.0': {'g_nosuch': (None,)}}, 'has no g_nosuch; expected', id='function'
+        ),
+    ],
+)
+def test_what_is_missing(monkeypatch, functions, message):
+    monkeypatch.setattr(gst_library, '_FUNCTIONS', functions)
     gst_library.library.cache_clear()
     try:
-        with pytest.raises(SourceError, match=r'libnosuch\.so\.0 cannot be loaded'):
+        with pytest.raises(SourceError, match=message):
             gst_library.library()
     finally:
         monkeypatch.undo()

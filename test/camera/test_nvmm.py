@@ -315,6 +315,15 @@ def test_frames_that_no_kernel_reads(jetson, grabber, told, message):
     assert not known.calls
 
 
+@pytest.mark.parametrize('size_wh', [(64, 47), (63, 48)], ids=['height', 'width'])
+def test_frames_of_odd_sizes(jetson, grabber, size_wh):
+    width, height = size_wh
+    known = jetson(told={'width': width, 'height': height})
+    with pytest.raises(NvmmError, match=f'have {width}×{height} pixels; NV12 needs both even'):
+        grabber(f'videotestsrc ! video/x-raw,format=NV12,width={width},height={height}')
+    assert not known.calls
+
+
 def test_frames_that_cuda_sees_as_arrays(jetson, grabber):
     known = jetson(array=True)
     with pytest.raises(NvmmError, match='as an array'):
@@ -410,6 +419,19 @@ def test_another_way_is_said_once(jetson, argus, engine, caplog, options, why):
     said = [each for each in caplog.records if "in the host's memory" in each.message]
     assert [each.levelname for each in said] == ['INFO']
     assert why in said[0].message
+
+
+def test_a_pipeline_that_stays_silent_is_left_for_the_other_way(
+    jetson, argus, engine, monkeypatch, caplog
+):
+    jetson()
+    monkeypatch.setattr(nvmm, '_FIRST_S', 0.2)
+    monkeypatch.setattr(gst, 'csi_nvmm_pipeline', lambda *_: ['appsrc', '!', CAPS])
+    with caplog.at_level(logging.INFO):
+        assert opened('csi://0?memory=auto').on_device is None
+    assert "frames come in the host's memory: csi://0?memory=auto: no frame came" in caplog.text
+    with pytest.raises(SourceError, match='no frame came within'):
+        opened('csi://0?memory=nvmm')
 
 
 def test_auto_is_for_engines_on_the_gpu(jetson, argus, caplog):

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import standin_pycuda
+from pipeline.waiting import DEADLINE_S
 from standin_driver import StandInDriver
 
 from jetson_perception.cuda import CudaDevice, CudaError, cuda_problem, presence
@@ -121,6 +122,19 @@ class TestDevice:
         device.close()
         with pytest.raises(CudaError, match='more often than it was opened'):
             device.close()
+
+    def test_the_collector_may_close_one_while_another_is_got(self, standin):
+        """It runs wherever something is allocated, so also under the lock."""
+        device = CudaDevice.get(0)
+
+        def close_under_lock():
+            with CudaDevice._lock:
+                device.close()
+
+        thread = threading.Thread(target=close_under_lock, daemon=True)
+        thread.start()
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
 
     def test_many_threads_get_one_device(self, standin):
         devices = []

@@ -96,6 +96,14 @@ class TestByNumber:
                 frames.append((number, at))
         assert missing_by_number(*frames) <= frames[-1][0] - len(frames)
 
+    def test_who_sends_now_whatever_their_clocks_say(self):
+        counter = NumberedFrames()
+        for number in range(1, 90):
+            at_ns = number * PERIOD_NS
+            counter.take(number, at_ns, b'a', at_ns)
+            counter.take(number, at_ns + 60_000 * MS, b'b', at_ns)
+            assert counter.senders == min(number * 2, 2)
+
     def test_who_sent_a_frame_settles_it(self):
         """Whatever the rate, and whichever numbers others have."""
         counter = NumberedFrames()
