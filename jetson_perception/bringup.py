@@ -602,11 +602,18 @@ def _respawn_delay_s(values: Mapping[str, str]) -> float | None:
 def _rviz(
     values: Mapping[str, str], config: str, topics: dict[str, str], frame: str
 ) -> list[NodeProcess]:
-    """rviz2, if it is asked for, with a view of the package and a fixed frame if it is known."""
+    """rviz2, if it is asked for, with a view of the package and a fixed frame if it is known.
+
+    A display whose topic ends with `/compressed` subscribes to that name, which is a remapping of
+    its own; any other takes the name without that end for a topic of raw images.
+    """
     if values['rviz'] != 'true':
         return []
     arguments = ('-d', str(config_path(config)), *(('-f', frame) if frame else ()))
-    return [NodeProcess('rviz2', package='rviz2', remappings=topics, arguments=arguments)]
+    raw = {shown: topic.removesuffix('/compressed') for shown, topic in topics.items()}
+    compressed = {f'{shown}/compressed': f'{topic}/compressed' for shown, topic in raw.items()}
+    remappings = raw | compressed
+    return [NodeProcess('rviz2', package='rviz2', remappings=remappings, arguments=arguments)]
 
 
 def _camera_frame(values: Mapping[str, str]) -> str:

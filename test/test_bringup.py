@@ -521,6 +521,14 @@ class TestModels:
         assert Path(rviz.arguments[1]).is_file()
         assert executables([node]) == ['seg_node']
 
+    @pytest.mark.parametrize('image', ['/front/color', '/front/color/compressed'])
+    def test_displays_of_rviz_can_take_compressed_images(self, image):
+        """They do where the name of their topic ends so, whatever the node takes."""
+        remappings = seg(image=image, rviz='true')[-1].remappings
+        assert remappings['/perception/image'] == '/front/color'
+        assert remappings['/perception/image/compressed'] == '/front/color/compressed'
+        assert remappings['/perception/annotated/compressed'] == '/seg/annotated/compressed'
+
     def test_rviz_shows_a_relative_topic_where_the_node_takes_it(self):
         node, rviz = seg(image='front/color', rviz='true')
         assert node.remappings['image'] == 'front/color'
@@ -645,7 +653,10 @@ def test_the_layout_for_foxglove_shows_topics_that_there_are(name):
 
 def test_the_camera_has_a_view_too():
     own, rviz = bringup.camera(defaults(bringup.CAMERA_ARGUMENTS, rviz='true'))
-    assert rviz.remappings == {'/perception/image': '/camera/image_raw'}
+    assert rviz.remappings == {
+        '/perception/image': '/camera/image_raw',
+        '/perception/image/compressed': '/camera/image_raw/compressed',
+    }
     assert rviz.arguments == ('-d', str(config_path('camera.rviz')), '-f', 'camera')
     view = yaml.safe_load(config_path('camera.rviz').read_text())['Visualization Manager']
     assert [each['Topic']['Value'] for each in view['Displays']] == ['/perception/image']
@@ -733,8 +744,9 @@ class TestSeveralCameras:
     )
     def test_rviz_shows_the_first(self, topic, shown):
         _, rviz = seg(model='m.onnx', image_topics=f'{topic},/rear/image_raw', rviz='true')
-        image = topic if topic.startswith('/') else shown.replace('annotated', 'image_raw')
+        image = shown.replace('annotated', 'image_raw')
         assert rviz.remappings['/perception/image'] == image
+        assert rviz.remappings['/perception/image/compressed'] == f'{image}/compressed'
         assert rviz.remappings['/perception/annotated'] == shown
 
 

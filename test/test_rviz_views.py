@@ -1,7 +1,7 @@
 """What rviz2 needs of its views that it does not tell when it is missing.
 
-Read in rviz_common 14.1.5 (`VisualizationFrame::loadWindowGeometry`) and Qt 5.15; rviz2 itself is
-not run here.
+Read in rviz_common 14.1.5 (`VisualizationFrame::loadWindowGeometry`) and Qt 5.15, and seen
+there once (docs/tested.md); rviz2 itself is not run here.
 """
 
 from pathlib import Path
