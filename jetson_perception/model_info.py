@@ -37,6 +37,7 @@ LAYOUTS = (
     'boxes_scores',
     'suppressed',
     'nanodet',
+    'picodet',
     'centernet',
     'movenet',
     'anchors',

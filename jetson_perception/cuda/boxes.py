@@ -10,6 +10,7 @@ used of networks that suppress by themselves.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from jetson_perception.errors import ModelError
 from jetson_perception.printable import counted
 from jetson_perception.tasks.cells import cell_count
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
+from jetson_perception.tasks.detectors.box_layout import Columns, JoinedColumns
 from jetson_perception.tasks.finite import require_finite
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns
+    from jetson_perception.tasks.detectors.box_layout import BoxLayout
     from jetson_perception.tasks.results import Detections
 
 # The same as in boxes.cu.
@@ -51,7 +53,7 @@ _COLUMNS = np.dtype([(name, np.int32) for name in ('kind', 'first', 'row_stride'
 _LEVEL = np.dtype([(name, np.int32) for name in ('first_row', 'width', 'stride')])
 _NUMBERS = (
     *('rows', 'score_columns', 'class_limit', 'activation', 'corners', 'relative', 'rows_first'),
-    *('unit', 'bins', 'level_count', 'suppresses'),
+    *('unit', 'bins', 'level_count', 'suppresses', 'clips'),
 )
 _LAYOUT = np.dtype(
     [
@@ -108,16 +110,18 @@ class CudaBoxDecoder(BlockDecoder):
         output_dtypes: Sequence[DTypeLike],
     ) -> None:
         super().__init__(device)
-        self.layout = layout
         shapes = [tuple(shape) for shape in output_shapes]
         dtypes = [np.dtype(dtype) for dtype in output_dtypes]
-        described = described_layout(layout, network_wh, shapes, dtypes)
-        self._rows = int(described['rows'][0])
-        self._values = self._rows * int(described['score_columns'][0])
         self._expected = {
             index: (shapes[index], dtypes[index]) for index in sorted(_named(layout))
         }
-        several, scores = layout.several_classes_a_row, dtypes[layout.scores.output]
+        joined = _Joining(layout, shapes, dtypes)
+        self.layout = layout = joined.layout
+        shapes, dtypes = joined.shapes, joined.dtypes
+        described = described_layout(layout, network_wh, shapes, dtypes)
+        self._rows = int(described['rows'][0])
+        self._values = self._rows * int(described['score_columns'][0])
+        several, scores = layout.several_classes_a_row, dtypes[_one(layout.scores).output]
         listed = self._values if several else self._rows
         self._blocks_to_find = -(-listed // (_PAIRS_PER_BLOCK if several else _ROWS_PER_BLOCK))
         with self._resources.closed_on_error():
@@ -126,6 +130,9 @@ class CudaBoxDecoder(BlockDecoder):
             self._find = module.get_function(kernel, 'P' * (9 if several else 14))
             self._suppress = module.get_function('suppress_boxes', 'PPPP')
             self._described = self._buffer((1,), _LAYOUT)
+            self._joined = [
+                (self._buffer(shape, dtype), parts) for shape, dtype, parts in joined.joins
+            ]
             # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((listed,), np.uint64)
             self._chosen = self._buffer((self._rows,), np.uint64)
@@ -144,9 +151,15 @@ class CudaBoxDecoder(BlockDecoder):
     ) -> None:
         """`enqueue` without the copies, for measurements."""
         layout, mine = self.layout, self._blocks[block]
+        for joined, parts in self._joined:
+            offset = 0
+            for output in (outputs[index] for index in parts):
+                joined.copy_from_address(output.address, stream, output.nbytes, offset)
+                offset += output.nbytes
+        outputs = [*outputs, *(joined for joined, _ in self._joined)]
 
-        def address(columns: Columns | None) -> int:
-            return 0 if columns is None else outputs[columns.output].address
+        def address(columns: Columns | JoinedColumns | None) -> int:
+            return 0 if columns is None else outputs[_one(columns).output].address
 
         read = [address(layout.scores), address(layout.boxes)]
         class_ids = []
@@ -203,11 +216,74 @@ class CudaBoxDecoder(BlockDecoder):
         require_finite('boxes', int(header['bad_sizes']), chosen, 'rows')
 
 
+class _Joining:
+    """Outputs whose rows follow each other, as one output behind all others.
+
+    Their rows are in memory as they are read, so what joins them is a copy of each.
+
+    Attributes
+    ----------
+    layout : BoxLayout
+        Of the outputs with those behind them.
+    shapes, dtypes : list
+        Of these.
+    joins : list of tuple
+        Shape and type of each output that is added, and the outputs that it is made of.
+    """
+
+    def __init__(
+        self,
+        layout: BoxLayout,
+        shapes: Sequence[tuple[int, ...]],
+        dtypes: Sequence[np.dtype],
+    ) -> None:
+        self.shapes, self.dtypes = list(shapes), list(dtypes)
+        self.joins: list[tuple[tuple[int, int], np.dtype, tuple[int, ...]]] = []
+        self.layout = replace(
+            layout, boxes=self._joined(layout.boxes), scores=self._joined(layout.scores)
+        )
+
+    def _joined(self, columns: Columns | JoinedColumns) -> Columns:
+        if isinstance(columns, Columns):
+            return columns
+        parts = tuple(each.output for each in columns.parts)
+        shapes, dtypes = (
+            [self.shapes[each] for each in parts],
+            {self.dtypes[each] for each in parts},
+        )
+        if any(each != Columns(each.output) for each in columns.parts) or len(dtypes) > 1:
+            raise ModelError(
+                f'outputs {", ".join(map(str, parts))} are {shapes}, one for each stride; the GPU '
+                'decodes these where all have one type and their columns last'
+            )
+        found = [_placed(each, self.shapes[each.output])[0] for each in columns.parts]
+        rows, widths = sum(rows for rows, _ in found), {width for _, width in found}
+        if len(widths) > 1:
+            raise ModelError(
+                f'outputs {", ".join(map(str, parts))} are {shapes}, where as many columns are '
+                'expected in each; load the model again'
+            )
+        self.joins.append(((rows, widths.pop()), dtypes.pop(), parts))
+        self.shapes.append(self.joins[-1][0])
+        self.dtypes.append(self.joins[-1][1])
+        return Columns(len(self.shapes) - 1)
+
+
+def _one(columns: Columns | JoinedColumns) -> Columns:
+    """Columns of one output: what joins others has become one."""
+    assert isinstance(columns, Columns)
+    return columns
+
+
 def _named(layout: BoxLayout) -> set[int]:
     """Indices of the outputs that the layout reads."""
     columns = (layout.boxes, layout.scores, layout.classes, layout.objectness, layout.image)
-    counts = () if layout.count is None else (layout.count,)
-    return {*(each.output for each in columns if each is not None), *counts}
+    named = set() if layout.count is None else {layout.count}
+    for each in columns:
+        if each is not None:
+            parts = each.parts if isinstance(each, JoinedColumns) else (each,)
+            named = {*named, *(part.output for part in parts)}
+    return named
 
 
 def described_layout(
@@ -224,7 +300,8 @@ def described_layout(
         When outputs do not have the layout's shapes, or have types that the kernels do not read.
     """
     described = np.zeros(1, _LAYOUT)
-    require_float(layout.scores.output, dtypes[layout.scores.output])
+    index = _one(layout.scores).output
+    require_float(index, dtypes[index])
     sizes: dict[str, tuple[int, int]] = {}
     for name in ('boxes', 'scores', 'classes', 'objectness', 'image'):
         columns: Columns | None = getattr(layout, name)
@@ -251,7 +328,7 @@ def described_layout(
         'relative': _RELATIVE[layout.relative],
         'level_count': len(layout.grid),
     }
-    for name in ('corners', 'rows_first', 'unit', 'bins', 'suppresses', 'cell_center'):
+    for name in ('corners', 'rows_first', 'unit', 'bins', 'suppresses', 'clips', 'cell_center'):
         values[name] = getattr(layout, name)
     for name, value in values.items():
         described[name] = value

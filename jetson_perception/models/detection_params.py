@@ -22,8 +22,8 @@ class DetectionParams(TrackingParams, ScoredParams):
         'rt_detr (RT-DETR, D-FINE, RF-DETR), detr (DETR, YOLOS), yolox (YOLOX, YOLOv6), '
         'boxes_scores (YOLO-NAS, PP-YOLOE), suppressed (boxes, scores and classes of what a '
         "suppression in the network left), selected (the indices of ONNX's NonMaxSuppression), "
-        'nanodet, centernet, movenet, anchors (raw heads of YOLOv5, v7); auto: inferred from the '
-        'outputs.',
+        'nanodet, picodet, centernet, movenet, anchors (raw heads of YOLOv5, v7); auto: inferred '
+        'from the outputs.',
         choices=('auto', *LAYOUTS),
         at_configure=True,
     )

@@ -6,7 +6,10 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.tasks.depth_maps import named_depth
+from jetson_perception.tasks.detectors.output import outputs_seen
+from jetson_perception.tasks.detectors.stride_outputs import find_stride_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +38,7 @@ def other_network(outputs: NetworkOutputs) -> str:
 
     Names and shapes that no task here has, and none that one of them may have.
     """
-    if named_depth(outputs):
+    if named_depth(outputs) or _is_read_by_stride(outputs):
         return ''
     names = [name.lower() for name in outputs.names]
     shapes = outputs.shapes
@@ -54,6 +57,12 @@ def other_network(outputs: NetworkOutputs) -> str:
     if _is_line_of_text(shapes, outputs.network_wh):
         return 'the characters of a line of text'
     return _raw_rows(shapes)
+
+
+def _is_read_by_stride(outputs: NetworkOutputs) -> bool:
+    """Whether they are scores and distributions of strides, as NanoDet and PicoDet have them."""
+    found = find_stride_outputs(outputs_seen(outputs), ModelInfo(), outputs.network_wh, '')
+    return found is not None
 
 
 def _halves(maps: Sequence[tuple[int, ...]], finest: int) -> bool:
@@ -98,7 +107,7 @@ def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
     # A network that also gives what its encoder found has two numbers of rows, with boxes in both.
     in_parts = len(counts) > 2 or (len(counts) == 2 and 4 not in widths)
     if in_parts and len(set(counts.values())) == 1 < counts[rows[0][0]]:
-        return 'raw scores and boxes of each scale (PicoDet, SCRFD, BlazeFace)'
+        return 'raw scores and boxes of each scale (SCRFD, BlazeFace)'
     if len(counts) > 1:
         return ''
     if widths in ([2, 4, 8], [2, 4, 10]):

@@ -10,7 +10,7 @@ from decoder_on_device import DecoderOnDevice
 from jetson_perception.cuda.boxes import CudaBoxDecoder
 from jetson_perception.tasks.cells import cell_count, cells
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns
+from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns, JoinedColumns
 from jetson_perception.tasks.detectors.decoding import decode_boxes
 from jetson_perception.tasks.preprocess import ImageTransform, fit
 
@@ -48,6 +48,12 @@ NANODET = BoxLayout(
     several_classes_a_row=True,
     suppresses=True,
 )
+PICODET = replace(NANODET, family='picodet', clips=False)
+STRIDES_OF_PICODET = replace(
+    PICODET,
+    boxes=JoinedColumns((Columns(3), Columns(4), Columns(5))),
+    scores=JoinedColumns((Columns(0), Columns(1), Columns(2))),
+)
 YOLOX = BoxLayout(
     *('yolox', 80, Columns(0, 0, 4), Columns(0, 5)),
     objectness=Columns(0, 4, 1),
@@ -81,6 +87,8 @@ LAYOUTS = {
     'pp_yoloe': PP_YOLOE,
     'pp_yoloe_logits': PP_YOLOE_LOGITS,
     'nanodet': NANODET,
+    'picodet': PICODET,
+    'picodet_by_stride': STRIDES_OF_PICODET,
     'yolox': YOLOX,
     'yolox_decoded': YOLOX_DECODED,
     'centernet': CENTERNET,
@@ -125,6 +133,8 @@ class Case:
 def outputs_of(case):
     """All outputs of the network."""
     layout = case.layout
+    if isinstance(layout.boxes, JoinedColumns):
+        return _by_stride(case)
     rows = cell_count(case.network_wh, layout.grid) if layout.grid else case.rows
     random = np.random.default_rng([case.seed, rows, case.found])
     own = random.integers(0, case.objects, rows)
@@ -140,6 +150,14 @@ def outputs_of(case):
     outputs = _put(case, boxes, score, classes, random)
     _spoil(outputs, case.spoilt, chosen, random)
     return outputs
+
+
+def _by_stride(case):
+    """The same in outputs for each stride: scores first."""
+    plain = replace(case.layout, boxes=Columns(1), scores=Columns(0))
+    ends = np.cumsum([cell_count(case.network_wh, (each,)) for each in plain.grid])[:-1]
+    whole = outputs_of(replace(case, layout=plain))
+    return [part.copy() for output in whole for part in np.split(output, ends, axis=1)]
 
 
 def _written(layout, center, size, network_wh, random):
@@ -283,6 +301,15 @@ NETWORKS = [
             transform=fit((1280, 720), (416, 416), 'stretch'),
         ),
         id='nanodet',
+    ),
+    pytest.param(
+        Case(
+            STRIDES_OF_PICODET,
+            found=100,
+            network_wh=(320, 320),
+            transform=fit((1280, 720), (320, 320), 'stretch'),
+        ),
+        id='picodet_by_stride',
     ),
     pytest.param(Case(SUPPRESSED, 100, **_SQUARE), id='suppressed'),
 ]

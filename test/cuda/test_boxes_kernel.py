@@ -10,6 +10,7 @@ from box_cases import (
     NETWORK_WH,
     RT_DETR,
     RT_DETR_SCORES,
+    STRIDES_OF_PICODET,
     SUPPRESSED,
     TENSORFLOW,
     YOLO_NAS,
@@ -29,7 +30,9 @@ from jetson_perception.cuda.boxes import CudaBoxDecoder
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import upload
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.cells import cell_count
 from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.detectors.box_layout import Columns, JoinedColumns
 from jetson_perception.tasks.detectors.decoding import decode_boxes
 
 
@@ -189,8 +192,9 @@ def test_a_refused_frame_is_forgotten(device):
     on_device.close()
 
 
-def test_a_graph_repeats_the_work_with_what_the_next_frame_brings(device):
-    case = Case(RT_DETR)
+@pytest.mark.parametrize('layout', [RT_DETR, STRIDES_OF_PICODET], ids=['one_output', 'joined'])
+def test_a_graph_repeats_the_work_with_what_the_next_frame_brings(device, layout):
+    case = Case(layout)
     on_device = OnDevice(device, case)
     decoder, stream = on_device.decoder, on_device.stream
     with device.pushed():
@@ -204,10 +208,16 @@ def test_a_graph_repeats_the_work_with_what_the_next_frame_brings(device):
             assert not decoder.prepare(case.transform, options)
             graph.launch(stream)
             stream.synchronize()
-            assert_same(decoder.collect(), expected(case), RT_DETR)
+            assert_same(decoder.collect(), expected(case), layout)
         assert decoder.prepare(case.transform, DetectionOptions(max_detections=7))
         graph.close()
     on_device.close()
+
+
+def _by_stride(columns=(80, 80, 80), more=0):
+    rows = [cell_count(NETWORK_WH, (each,)) for each in STRIDES_OF_PICODET.grid]
+    rows[-1] += more
+    return [(1, *each) for each in zip(rows, columns, strict=True)] + [(1, n, 32) for n in rows]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +244,31 @@ def test_a_graph_repeats_the_work_with_what_the_next_frame_brings(device):
         ),
         pytest.param(YOLOX, [(1, 300, 4)], ['f4'], 'without the columns', id='columns'),
         pytest.param(YOLOX, [(1, 300, 85)], ['f4'], 'expected; load', id='cells'),
+        pytest.param(
+            *(STRIDES_OF_PICODET, _by_stride(), ['f4', 'f4', 'f2', 'f4', 'f4', 'f4']),
+            'where all have one type',
+            id='types_of_strides',
+        ),
+        pytest.param(
+            *(STRIDES_OF_PICODET, _by_stride(columns=(80, 80, 79)), ['f4'] * 6),
+            'as many columns are expected in each',
+            id='columns_of_strides',
+        ),
+        pytest.param(
+            *(STRIDES_OF_PICODET, _by_stride(more=1), ['f4'] * 6),
+            'expected; load',
+            id='cells_of_strides',
+        ),
+        pytest.param(
+            replace(
+                STRIDES_OF_PICODET,
+                scores=JoinedColumns(tuple(Columns(each, transposed=True) for each in range(3))),
+            ),
+            _by_stride(),
+            ['f4'] * 6,
+            'and their columns last',
+            id='transposed_strides',
+        ),
     ],
 )
 def test_outputs_that_cannot_be_decoded_are_refused(device, layout, shapes, dtypes, problem):

@@ -4,10 +4,11 @@
     python test/exports/make_decoder_exports.py CHECKOUTS
 
 CHECKOUTS is a folder with checkouts of github.com: RangiLyu+nanodet, WongKinYiu+yolov7,
-xingyizhou+CenterNet, Deci-AI+super-gradients, meituan+YOLOv6. Answers are of their own
-post-processing, whose functions are taken out of their files. Files that are called `documented`
-are of frameworks that do not run here: TensorFlow, PaddleDetection, MMDetection, NVIDIA's plugin.
-They have outputs as the exporters document them, and the answer is what they say that these mean.
+xingyizhou+CenterNet, Deci-AI+super-gradients, meituan+YOLOv6, PaddlePaddle+PaddleDetection.
+Answers are of their own post-processing, whose functions are taken out of their files. Files that
+are called `documented` are of what does not run here: TensorFlow, PaddleDetection's networks,
+MMDetection, NVIDIA's plugin. They have outputs as the exporters document them, and the answer is
+what they say that these mean.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def main(folder: str) -> None:
         ('yolo26_obb_ultralytics', (320, 320), True),
     ):
         oriented(random, name, size, end_to_end=end_to_end)
+    an_output_a_stride(np.random.default_rng(2), nanodet, checkouts)
 
 
 def taken_out(path, names, **known):
@@ -123,7 +125,14 @@ def save(name, size_wh, outputs, answer, **settings):
 
 
 def nanodet_export(random, folder, name, size_wh, strides, classes):
-    """By the head's `get_bboxes` and `warp_boxes`."""
+    """Scores and distributions in one output."""
+    logits, sides, answer = nanodet_outputs(random, folder, size_wh, strides, classes)
+    output = np.concatenate((1 / (1 + np.exp(-logits)), sides), -1).astype(np.float32)
+    save(name, size_wh, {'output': output}, answer, input_name='data')
+
+
+def nanodet_outputs(random, folder, size_wh, strides, classes, bins=8):
+    """Logits, distributions, and the answer of the head's `get_bboxes` and `warp_boxes`."""
     plus = len(strides) == 4
     kind = 'NanoDetPlusHead' if plus else 'GFLHead'
     path = folder / f'model/head/{"nanodet_plus_head" if plus else "gfl_head"}.py'
@@ -131,20 +140,13 @@ def nanodet_export(random, folder, name, size_wh, strides, classes):
         folder / 'model/module/nms.py', ['multiclass_nms', 'batched_nms'], nms=suppress
     )
     box = taken_out(folder / 'util/box_transform.py', ['distance2bbox'])
-    integral = taken_out(path.with_name('gfl_head.py'), ['Integral']).Integral(7)
+    integral = taken_out(path.with_name('gfl_head.py'), ['Integral']).Integral(bins - 1)
     head = taken_out(
         path, [kind], multiclass_nms=nms.multiclass_nms, distance2bbox=box.distance2bbox
     )
     warp = taken_out(folder / 'data/transform/warp.py', ['get_resize_matrix', 'warp_boxes'])
     methods = getattr(head, kind)
-    rows = sum(-(-size_wh[0] // each) * -(-size_wh[1] // each) for each in strides)
-    logits = np.full((1, rows, classes), -9, np.float32)
-    sides = np.full((1, rows, 32), -1, np.float32)
-    for row in random.choice(rows, 9, replace=False):
-        logits[0, row, random.integers(classes)] = random.uniform(0.4, 4)
-        sides[0, row] = random.normal(0, 2, 32)
-    logits[0, row, :2] = 2.5, 2  # one cell, two classes
-    sides[0, row] = random.normal(0, 2, 32)
+    logits, sides = distributions(random, size_wh, strides, classes, bins)
     this = SimpleNamespace(strides=strides, distribution_project=integral)
     for method in ('get_single_level_center_priors', 'get_single_level_center_point'):
         if hasattr(methods, method):
@@ -157,8 +159,99 @@ def nanodet_export(random, folder, name, size_wh, strides, classes):
     answer = np.concatenate((found.numpy(), labels.numpy()[:, None]), 1)
     answer = answer[answer[:, 4] > THRESHOLD]
     answer[:, :4] = warp.warp_boxes(answer[:, :4], np.linalg.inv(matrix), *IMAGE_WH)
-    output = np.concatenate((1 / (1 + np.exp(-logits)), sides), -1).astype(np.float32)
-    save(name, size_wh, {'output': output}, answer, input_name='data')
+    answer = answer[(answer[:, 2:4] > answer[:, :2]).all(1)]  # without what is padding alone
+    return logits, sides, answer
+
+
+def distributions(random, size_wh, strides, classes, bins):
+    """Logits of classes and of distances, of which some cells have objects."""
+    rows = sum(math.prod(each) for each in grids(size_wh, strides))
+    logits = np.full((1, rows, classes), -9, np.float32)
+    sides = np.full((1, rows, 4 * bins), -1, np.float32)
+    for row in random.choice(rows, 9, replace=False):
+        logits[0, row, random.integers(classes)] = random.uniform(0.4, 4)
+        sides[0, row] = random.normal(0, 2, 4 * bins)
+    logits[0, row, :2] = 2.5, 2  # one cell, two classes
+    sides[0, row] = random.normal(0, 2, 4 * bins)
+    return logits, sides
+
+
+def grids(size_wh, strides):
+    """Height and width of the grid of each stride."""
+    return [(-(-size_wh[1] // each), -(-size_wh[0] // each)) for each in strides]
+
+
+def an_output_a_stride(random, nanodet, checkouts):
+    """The older exports of NanoDet, and PicoDet without its post-processing."""
+    three, four = (8, 16, 32), (8, 16, 32, 64)
+    logits, sides, answer = nanodet_outputs(random, nanodet, (320, 320), three, 80)
+    scores, sides = (by_stride(each, (320, 320), three) for each in (probabilities(logits), sides))
+    outputs = named('cls_pred_stride_', three, scores) | named('dis_pred_stride_', three, sides)
+    save('nanodet_strides', (320, 320), outputs, answer, input_name='input.1')
+
+    size = (416, 288)  # distributions of NanoDet-g, and maps before the sigmoid
+    logits, sides, answer = nanodet_outputs(random, nanodet, size, three, 5, bins=11)
+    maps = (by_stride(each, size, three, maps=True) for each in (logits, sides))
+    pairs = [each for pair in zip(*maps, strict=True) for each in pair]
+    save('nanodet_strides_maps', size, named('', range(6), pairs), answer, input_name='data')
+
+    logits, sides, answer = nanodet_outputs(random, nanodet, (416, 416), four, 32)
+    scores, sides = (by_stride(each, (416, 416), four) for each in (probabilities(logits), sides))
+    outputs = named('', range(4), sides) | named('', range(4, 8), scores)
+    save('nanodet_plus_strides', (416, 416), outputs, answer, input_name='data')
+
+    postprocess = checkouts / 'PaddlePaddle+PaddleDetection/deploy/python/picodet_postprocess.py'
+    for name, size, classes, transposed, names in (
+        ('picodet_strides', (320, 320), 20, False, ('transpose_', '.tmp_0')),
+        ('picodet_strides_transposed', (608, 800), 10, True, ('fetch_name_', '')),
+        ('picodet_strides_unnamed', (416, 416), 3, False, ('', '')),
+    ):
+        logits, sides = distributions(random, size, four, classes, 8)
+        scores, sides = (
+            by_stride(each, size, four, transposed=transposed)
+            for each in (probabilities(logits), sides)
+        )
+        answer = picodet(postprocess, size, scores, sides, transposed=transposed)
+        outputs = named(names[0], range(8), [*scores, *sides], names[1])
+        save(name, size, outputs, answer, input_name='image')
+
+
+def probabilities(logits):
+    """What a sigmoid makes of them."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def by_stride(rows, size_wh, strides, *, maps=False, transposed=False):
+    """Rows of each stride by themselves: (1, n, m), or transposed, or (1, m, height, width)."""
+    sides = grids(size_wh, strides)
+    ends = np.cumsum([math.prod(each) for each in sides])[:-1]
+    parts = np.split(rows, ends, 1)
+    if maps:
+        named_sides = zip(parts, sides, strict=True)
+        return [part.transpose(0, 2, 1).reshape(1, -1, *side) for part, side in named_sides]
+    return [part.transpose(0, 2, 1) for part in parts] if transposed else parts
+
+
+def named(name, numbers, arrays, ending=''):
+    """Arrays by name."""
+    names = (f'{name or "out"}{each}{ending}' for each in numbers)
+    return dict(zip(names, arrays, strict=True))
+
+
+def picodet(path, size_wh, scores, sides, *, transposed):
+    """By `PicoDetPostProcess`; the image is stretched."""
+    after = taken_out(
+        path,
+        ['hard_nms', 'iou_of', 'area_of', 'PicoDetPostProcess'],
+        softmax=lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
+    ).PicoDetPostProcess
+    scale = np.float32([[size_wh[1] / H, size_wh[0] / W]])
+    shape = np.float32([size_wh[::-1]])
+    process = after(shape[0], shape, scale, score_threshold=THRESHOLD, nms_threshold=0.45)
+    if transposed:
+        scores, sides = ([part.transpose(0, 2, 1) for part in each] for each in (scores, sides))
+    rows, _ = process(scores, sides)
+    return rows[:, [2, 3, 4, 5, 1, 0]]
 
 
 def centernet_export(random, folder, name, size, classes):

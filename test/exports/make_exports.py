@@ -225,17 +225,25 @@ def write(
     (FOLDER / f'{name}.json').write_text(json.dumps(found, indent=1) + '\n')
 
 
-def _planted(values, key, nodes, initializers):
+def _planted(values, key, nodes, initializers, *, are_maps=True):
     """The name of a tensor with these values, of which the file holds those that are not usual."""
     if values.ndim == 3 and values.shape[2] > 10 * values.shape[1]:
         turned = _planted(values.transpose(0, 2, 1).copy(), f'{key}_turned', nodes, initializers)
         nodes.append(helper.make_node('Transpose', [turned], [f'{key}_planted'], perm=[0, 2, 1]))
         return f'{key}_planted'
+    if values.ndim == 4 and are_maps:
+        last = values.transpose(0, 2, 3, 1).copy()
+        turned = _planted(last, f'{key}_turned', nodes, initializers, are_maps=False)
+        nodes.append(
+            helper.make_node('Transpose', [turned], [f'{key}_planted'], perm=[0, 3, 1, 2])
+        )
+        return f'{key}_planted'
     rows = values.reshape(-1, values.shape[-1])
     usual = np.unique(rows, axis=0, return_counts=True)
-    usual = usual[0][usual[1].argmax()] if len(rows) > 100 else rows[:0]
+    is_small = len(rows) <= 100 and rows.size <= 1000
+    usual = rows[:0] if is_small else usual[0][usual[1].argmax()]
     other = np.flatnonzero((rows != usual).any(axis=1)) if usual.size else rows[:0]
-    if len(rows) <= 100 or len(other) > len(rows) // 4:
+    if is_small or len(other) > len(rows) // 4:
         initializers.append(numpy_helper.from_array(values, f'{key}_planted'))
         return f'{key}_planted'
     for name, value in (

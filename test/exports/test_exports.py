@@ -57,6 +57,10 @@ READ = [
     ('nanodet', 'nanodet'),
     ('nanodet_plus', 'nanodet'),
     ('nanodet_plus_rectangular', 'nanodet'),
+    ('nanodet_strides', 'nanodet'),
+    ('nanodet_strides_maps', 'nanodet'),
+    ('picodet_strides', 'picodet'),
+    ('picodet_strides_transposed', 'picodet'),
     ('yolov6', 'yolox'),
     ('yolov6_small', 'yolox'),
     ('yolo_nas', 'boxes_scores'),
@@ -97,6 +101,8 @@ READ_AFTER_A_PARAMETER = [
     ('yolox_decoded', {'layout': 'yolox'}, "set 'layout' to yolox"),
     ('centernet', {'layout': 'centernet'}, "set 'layout' to centernet"),
     ('centernet_small', {'layout': 'centernet'}, "set 'layout' to centernet"),
+    ('nanodet_plus_strides', {'layout': 'nanodet'}, "NanoDet-Plus: set 'layout' to nanodet"),
+    ('picodet_strides_unnamed', {'layout': 'picodet'}, "PicoDet: set 'layout' to picodet"),
     ('yolov7_raw', {'anchors': _YOLOV7}, r"set 'anchors' .*\[12, 16, .* \(YOLOv7\)"),
     ('yolov5_raw', {'anchors': _YOLOV5}, r"set 'anchors' .*\[10, 13, .* \(YOLOv5"),
     ('nms_corners', {'box_format': 'xyxy'}, "set 'box_format': xyxy"),
@@ -219,7 +225,7 @@ REFUSED = [
             for rows in (1600, 400, 100, 25)
         },
         'raw scores and boxes of each scale',
-        id='picodet',
+        id='sides_of_strides_that_are_probabilities',
     ),
     pytest.param(
         {

@@ -54,6 +54,8 @@ def standin(monkeypatch):
         'pp_yoloe_without_nms_documented',
         'nanodet',
         'nanodet_plus_rectangular',
+        'nanodet_strides',
+        'picodet_strides',
         'yolov6',
         'efficient_nms_documented',
         'tf_ssd_documented',
@@ -84,6 +86,10 @@ def test_a_lane_finds_what_the_framework_finds(standin, name):
     finally:
         pipeline.close()
         model.close()
+    check(found, name)
+
+
+def check(found, name):
     wanted = json.loads((DATA / f'{name}.json').read_text())
     assert found.class_id.tolist() == [each['class_id'] for each in wanted]
     assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
@@ -92,3 +98,12 @@ def test_a_lane_finds_what_the_framework_finds(standin, name):
         assert np.abs(found.keypoints - [each['keypoints'] for each in wanted]).max() < 0.01
     if 'oriented' in wanted[0]:
         assert np.abs(found.oriented - [each['oriented'] for each in wanted]).max() < 0.001
+
+
+@pytest.mark.parametrize('name', ['nanodet_strides_maps', 'picodet_strides_transposed'])
+def test_outputs_that_no_kernel_reads_are_decoded_on_the_cpu(standin, caplog, name):
+    model = YoloModel(OnnxRuntimeCudaEngine(DATA / f'{name}.onnx'), OPTIONS)
+    assert model.device_path is None
+    assert 'post-processing stay on the CPU: outputs' in caplog.text
+    check(model(IMAGE), name)
+    model.close()

@@ -1,6 +1,6 @@
 // Finds detections in the outputs of detectors that are no YOLO: DETR's family, YOLO-NAS, PP-YOLOE,
-// NanoDet, YOLOX, and networks that suppress by themselves. Twin: tasks/detectors/decoding.py
-// decode_boxes. Tied by test/cuda/test_boxes_kernel.py.
+// NanoDet, PicoDet, YOLOX, and networks that suppress by themselves. Twin:
+// tasks/detectors/decoding.py decode_boxes. Tied by test/cuda/test_boxes_kernel.py.
 //
 // There is one launch, and another one for networks whose boxes are still to be suppressed:
 //   find_pairs      All blocks list the pairs of row and class whose value may reach a threshold.
@@ -48,7 +48,7 @@ struct Layout {
     Columns boxes, scores, classes, objectness, image, count;
     int rows, score_columns;
     int class_limit;  // class ids are below
-    int activation, corners, relative, rows_first, unit, bins, level_count, suppresses;
+    int activation, corners, relative, rows_first, unit, bins, level_count, suppresses, clips;
     float cell_center, network_w, network_h;
     Level levels[MAX_LEVELS];
 };
@@ -230,9 +230,12 @@ __device__ inline float4 box_from_distances(const Layout& layout, const void* bo
         distance[side] = __fmul_rn(mean_distance(layout, boxes, row, side), cell.stride);
     const float x = __fmul_rn(__fadd_rn(cell.x, layout.cell_center), cell.stride);
     const float y = __fmul_rn(__fadd_rn(cell.y, layout.cell_center), cell.stride);
+    const float4 box = make_float4(
+        __fsub_rn(x, distance[0]), __fsub_rn(y, distance[1]), __fadd_rn(x, distance[2]), __fadd_rn(y, distance[3]));
+    if (!layout.clips) return box;
     const float w = layout.network_w, h = layout.network_h;
-    return make_float4(fminf(fmaxf(__fsub_rn(x, distance[0]), 0.0f), w), fminf(fmaxf(__fsub_rn(y, distance[1]), 0.0f), h),
-                       fminf(fmaxf(__fadd_rn(x, distance[2]), 0.0f), w), fminf(fmaxf(__fadd_rn(y, distance[3]), 0.0f), h));
+    return make_float4(fminf(fmaxf(box.x, 0.0f), w), fminf(fmaxf(box.y, 0.0f), h),
+                       fminf(fmaxf(box.z, 0.0f), w), fminf(fmaxf(box.w, 0.0f), h));
 }
 
 __device__ inline float4 swapped(const float4& box) { return make_float4(box.y, box.x, box.w, box.z); }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from jetson_perception.errors import ModelError
 from jetson_perception.model_info import ModelInfo
 
@@ -19,17 +21,24 @@ class Columns:
     """Columns of an output: its index, the first column, and how many; -1 for all that follow.
 
     Without a column (`count` 0) the output has a value a row. `transposed` outputs have a column
-    for each row.
+    for each row. A row of a `grid` is one of its cells: the output is (columns, height, width) if
+    transposed, else (height, width, columns).
     """
 
     output: int
     first: int = 0
     count: int = -1
     transposed: bool = False
+    grid: bool = False
 
     def read(self, outputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Shape (rows, columns), or (rows,) without columns."""
-        rows = _without_batch(outputs[self.output], 1 if self.count == 0 else 2)
+        if self.grid:
+            rows = _without_batch(outputs[self.output], 3)
+            ends = (len(rows), -1) if self.transposed else (-1, rows.shape[2])
+            rows = rows.reshape(ends)
+        else:
+            rows = _without_batch(outputs[self.output], 1 if self.count == 0 else 2)
         if self.count == 0:
             return rows
         rows = rows.T if self.transposed else rows
@@ -57,6 +66,23 @@ def _without_batch(array: NDArray[Any], dimensions: int) -> NDArray[Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedColumns:
+    """Columns of several outputs, whose rows follow each other."""
+
+    parts: tuple[Columns, ...]
+
+    def read(self, outputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Shape (rows of all, columns)."""
+        read = [each.read(outputs) for each in self.parts]
+        if len({rows.shape[1] for rows in read}) > 1:
+            raise ModelError(
+                f'outputs have {", ".join(str(rows.shape[1]) for rows in read)} columns, which '
+                'had equally many when the model was loaded; load the model again'
+            )
+        return np.concatenate(read)
+
+
+@dataclass(frozen=True, slots=True)
 class BoxLayout:
     """Where outputs hold boxes, scores and classes, and how.
 
@@ -66,9 +92,9 @@ class BoxLayout:
         Name of the family, a value of the parameter `layout`.
     class_count : int
         Number of classes; 0 if unknown, which is possible where the network gives class ids.
-    boxes, scores : Columns
+    boxes, scores : Columns or JoinedColumns
         Four values a box, or four distributions; a value a class, or one a row where there are
-        `classes`.
+        `classes`. Joined where there is an output for each stride.
     classes : Columns or None
         A class id a row.
     corners : bool
@@ -86,6 +112,8 @@ class BoxLayout:
         empty where boxes are decoded by the network.
     bins : int
         Values of the distribution of a side's distance; 0 where boxes are no distributions.
+    clips : bool
+        Whether boxes of distributions end at the input before they suppress others.
     cell_center : float
         Where in its cell distances are measured from, as a fraction of it.
     rows_first : bool
@@ -110,8 +138,8 @@ class BoxLayout:
 
     family: str
     class_count: int
-    boxes: Columns
-    scores: Columns
+    boxes: Columns | JoinedColumns
+    scores: Columns | JoinedColumns
     classes: Columns | None = None
     corners: bool = False
     relative: bool | None = False
@@ -119,6 +147,7 @@ class BoxLayout:
     objectness: Columns | None = None
     grid: tuple[int, ...] = ()
     bins: int = 0
+    clips: bool = True
     cell_center: float = 0.0
     rows_first: bool = False
     unit: int = 1

@@ -97,12 +97,14 @@ def _from_distances(
     layout: BoxLayout,
     network_wh: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Corners from the mean of each side's distribution; inside the input, as NanoDet clips."""
+    """Corners from the mean of each side's distribution."""
     shares = softmax(boxes.reshape(-1, layout.bins))
     distances = (shares @ np.arange(layout.bins, dtype=np.float32)).reshape(-1, 4)
     place, stride = (each[row] for each in cells(network_wh, layout.grid))
     place, distances = (place + np.float32(layout.cell_center)) * stride, distances * stride
     boxes = np.concatenate((place - distances[:, :2], place + distances[:, 2:]), axis=1)
+    if not layout.clips:
+        return boxes
     return np.clip(boxes, np.float32(0), np.array(network_wh * 2, np.float32))
 
 

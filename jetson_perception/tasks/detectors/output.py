@@ -54,9 +54,11 @@ class Output:
         """Whether it holds floats."""
         return self.array.dtype.kind == 'f'
 
-    def columns(self, first: int = 0, count: int = -1, *, transposed: bool = False) -> Columns:
+    def columns(
+        self, first: int = 0, count: int = -1, *, transposed: bool = False, grid: bool = False
+    ) -> Columns:
         """Some of its columns."""
-        return Columns(self.index, first, count, transposed)
+        return Columns(self.index, first, count, transposed, grid)
 
 
 def listed(seen: Iterable[Output]) -> str:

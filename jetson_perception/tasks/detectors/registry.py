@@ -14,6 +14,7 @@ from jetson_perception.errors import ModelError
 from jetson_perception.tasks.detectors import (
     boxes_scores,
     nanodet,
+    picodet,
     queries,
     rows_of_six,
     suppressed,
@@ -32,6 +33,7 @@ FAMILIES = (
     *queries.FAMILIES,
     boxes_scores.FAMILY,
     nanodet.FAMILY,
+    picodet.FAMILY,
     yolox.FAMILY,
 )
 
@@ -76,7 +78,8 @@ def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | Non
 def _completed(layout: BoxLayout, info: ModelInfo) -> BoxLayout:
     """The layout, with what it was told by, and boxes written as `box_format` says."""
     # Several families may share a reader, so the layout tells which one it is.
-    told_by = next(each.told_by for each in FAMILIES if each.name == layout.family)
+    of_family = (each.told_by for each in FAMILIES if each.name == layout.family)
+    told_by = layout.told_by or next(of_family)
     if not info.box_format:
         return replace(layout, told_by=told_by)
     return replace(
