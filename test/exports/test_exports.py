@@ -429,6 +429,18 @@ SUPPRESSED = [
     ),
     pytest.param({'output': np.float32([[0, *BOX, 3, 0.9]])}, id='yolov7'),
     pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], [0, *BOX, 1, 0.1], *[[-1] * 7] * 98])},
+        id='padded',
+    ),
+    pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], *[[0, 0, 0, 0, 0, -1, 0]] * 9])},
+        id='padded_by_class',
+    ),
+    pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], *[[-1, 0, 0, 0, 0, 0, 0]] * 9])},
+        id='padded_by_image',
+    ),
+    pytest.param(
         {
             'labels': np.int64([[3] + [0] * 19]),
             'boxes': plain([np.array(BOX) / 320]),
@@ -448,6 +460,16 @@ def test_what_is_suppressed_already(tmp_path, outputs):
     assert found.xyxy.tolist() == [pytest.approx(BOX, abs=1e-3)]
     assert found.class_id.tolist() == [3]
     assert found.score.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize(
+    'row', [[-1] * 7, [-1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -1, 0], [0] * 7], ids=str
+)
+def test_the_only_row_of_a_suppression_may_be_unused(tmp_path, row):
+    path = constant_model(tmp_path / 'my.onnx', [np.float32([row])], size_wh=(320, 320))
+    with open_model(path) as model:
+        assert model.layout.family == 'suppressed'
+        assert len(model(np.zeros((320, 320, 3), np.uint8))) == 0
 
 
 @pytest.mark.parametrize('transposed', [False, True], ids=['yolo_nas', 'pp_yoloe'])
