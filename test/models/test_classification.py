@@ -64,8 +64,19 @@ class TestModel:
             assert model(red_between_green()).score[0] > 0.99
             assert ('told by', 'one value a class, which sum to 1') in model.task.describe(model)
 
-    def test_seven_classes_are_no_row_of_a_suppression(self, tmp_path):
-        scores = np.float32([[0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1]])
+    @pytest.mark.parametrize(
+        'scores',
+        [
+            pytest.param([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1], id='unsure'),
+            pytest.param([0, 0, 0, 0, 0, 0, 1], id='sure'),
+            pytest.param([0, 0, 0, 0, 0, 1, 0], id='sure_of_another'),
+            pytest.param([-1.5, 2, -3, 0.1, 0, 4, 0.5], id='logits'),
+            pytest.param([-1, 2, -3, 0.1, 0, -2, 5], id='whole_logits'),
+        ],
+    )
+    @pytest.mark.parametrize('dtype', [np.float32, np.float16])
+    def test_seven_classes_are_no_row_of_a_suppression(self, tmp_path, scores, dtype):
+        scores = np.array([scores], dtype)
         for info in (ModelInfo(), ModelInfo(class_names=tuple('abcdefg'))):
             with open_model(constant_model(tmp_path / 'my.onnx', [scores]), overrides=info) as it:
                 assert isinstance(it, ClassificationModel)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.tasks.activations import is_softmaxed
 from jetson_perception.tasks.detectors.box_layout import BoxLayout
 from jetson_perception.tasks.detectors.family import Family
 from jetson_perception.tasks.detectors.output import listed, one, relative
@@ -88,8 +89,11 @@ def read_suppressed(
 def _is_object(row: NDArray[Any]) -> bool:
     """Whether the only row begins with the number of an image, and ends with a class and a score.
 
-    In a row that is not used, the number or the class is -1, and the score may be.
+    In a row that is not used, the number or the class is -1, and the score may be. A classifier
+    that is sure of its class, in FP16, gives zeros and a 1, which are a softmax.
     """
+    if is_softmaxed(row, axis=0):
+        return False
     numbers, score = row[[0, 5]], row[6]
     if not (numbers >= -1).all() or (numbers != np.floor(numbers)).any():
         return False
