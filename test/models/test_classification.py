@@ -93,6 +93,16 @@ class TestModel:
         with open_model(path, overrides=ModelInfo(output_name='face')) as model:
             assert model.layout.class_count == 2
 
+    @pytest.mark.parametrize('settings', [{'task': 'classify'}, {'output': 'logits'}], ids=str)
+    def test_whoever_says_what_it_is_is_believed(self, tmp_path, settings):
+        """A network that gives the features that it decided by, too."""
+        outputs = {'scores': np.float32([[-1, 3]]), 'features': np.zeros((1, 512), np.float32)}
+        path = constant_model(tmp_path / 'my.onnx', outputs)
+        with pytest.raises(ParameterError, match='several outputs'):
+            open_model(path)
+        with open_model(path, overrides=ModelInfo(**settings)) as model:
+            assert model(red_between_green()).class_id.tolist() == [1]
+
     def test_outputs_of_as_many_classes_are_alike(self, tmp_path):
         """As the network and its auxiliary head have them."""
         outputs = [np.float32([[-1, 3]]), np.float32([[2, 1]])]
