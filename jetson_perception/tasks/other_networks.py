@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from jetson_perception.tasks.depth_maps import named_depth
+from jetson_perception.tasks.grids import fits_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 _HEATMAPS = 'heatmaps of keypoints'
 _WORDS = (
     (('depth', 'disparity'), 'depth that is no map of the image'),
-    (('heatmap', 'simcc', 'confs'), _HEATMAPS),
+    (('heatmap', 'simcc'), _HEATMAPS),
     (('flow',), 'optical flow'),
     (('embedding', 'last_hidden_state', 'pooler_output', 'image_embeds'), 'features'),
     (('paf',), 'part affinity fields'),
@@ -37,13 +40,20 @@ def other_network(outputs: NetworkOutputs) -> str:
     """
     if named_depth(outputs):
         return ''
-    names = [name.lower() for name in outputs.names]
     shapes = outputs.shapes
     for words, what in _WORDS:
-        if any(word in name for word in words for name in names):
+        if any(_is_called(name, word) for word in words for name in outputs.names):
             return what
+    # EfficientPose's; detectors have a row of them for each anchor.
+    if any(
+        _is_called(name, 'conf') and _is_map(shape, outputs.network_wh)
+        for name, shape in zip(outputs.names, shapes, strict=True)
+    ):
+        return _HEATMAPS
     if _are_heatmaps_of_a_person(shapes, outputs.network_wh):
         return _HEATMAPS
+    if boxes_apart(shapes):
+        return 'boxes of anchors apart from their scores (YOLOv4)'
     maps = [shape for shape in shapes if len(shape) == 4]
     # Segmentation networks give several maps, too: of the same channels, or with larger ones.
     grids, channels = {shape[2:] for shape in maps}, {shape[1] for shape in maps}
@@ -54,6 +64,32 @@ def other_network(outputs: NetworkOutputs) -> str:
     if _is_line_of_text(shapes, outputs.network_wh):
         return 'the characters of a line of text'
     return _raw_rows(shapes)
+
+
+def boxes_apart(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether boxes are (1, anchors, 1, 4), and scores (1, anchors, classes), as pytorch-YOLOv4's.
+
+    Such scores have the shape of rows that hold boxes, too.
+    """
+    anchors = {shape[1] for shape in shapes if len(shape) == 4 and shape[2:] == (1, 4)}
+    return any(len(shape) == 3 and shape[1] in anchors for shape in shapes)
+
+
+def _is_called(name: str, word: str) -> bool:
+    """Whether a name has this word, or its plural, as a whole.
+
+    Of a path of operators, only the last part tells what the output is.
+    """
+    last = name.rpartition('/')[2]
+    spellings = (last, re.sub(r'(?<=[a-z])(?=[A-Z])', '_', last))
+    words = (f'_{"_".join(re.findall("[a-z]+", each.lower()))}_' for each in spellings)
+    return any(f'_{word}_' in each or f'_{word}s_' in each for each in words)
+
+
+def _is_map(shape: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
+    """Whether it has values for each place of a grid over the input."""
+    grids = (shape[1:3], shape[2:]) if len(shape) == 4 else ()
+    return any(math.prod(grid) > 1 and fits_input(grid, network_wh) for grid in grids)
 
 
 def _halves(maps: Sequence[tuple[int, ...]], finest: int) -> bool:

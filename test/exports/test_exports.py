@@ -287,6 +287,38 @@ def test_segmentation_networks_of_several_outputs(shapes):
     assert other_network(NetworkOutputs(list(shapes), arrays, (320, 320))) == ''
 
 
+@pytest.mark.parametrize(
+    ('name', 'shape', 'what'),
+    [
+        pytest.param('/head/offset_conv/Conv_output_0', (1, 19, 80, 80), '', id='path'),
+        pytest.param('/depthwise/Conv_output_0', (1, 19, 80, 80), '', id='depthwise'),
+        pytest.param('overflow', (1, 19, 80, 80), '', id='part_of_a_word'),
+        pytest.param('confs', (1, 6300, 80), '', id='confs_of_anchors'),
+        pytest.param('confs', (1, 6300, 1, 80), '', id='confs_of_anchors_in_four_axes'),
+        pytest.param('confs', (1, 80, 1, 1), '', id='confs_of_the_image'),
+        pytest.param('pass3_confs', (1, 16, 80, 80), 'heatmaps of keypoints', id='of_places'),
+        pytest.param('/head/flow', (1, 2, 80, 80), 'optical flow', id='last_of_a_path'),
+        pytest.param('predFlow2:0', (1, 2, 80, 80), 'optical flow', id='camel_case'),
+        pytest.param('SimCC_x', (1, 17, 384), 'heatmaps of keypoints', id='capitals'),
+        pytest.param('last_hidden_states', (1, 50, 384), 'features', id='several_words'),
+    ],
+)
+def test_words_of_names(name, shape, what):
+    arrays = [np.zeros(shape, np.float32)]
+    assert other_network(NetworkOutputs([name], arrays, (320, 320))) == what
+
+
+@pytest.mark.parametrize('task', ['', 'detect'])
+@pytest.mark.parametrize('names', [('boxes', 'confs'), ('confs', 'boxes')], ids='-'.join)
+def test_boxes_and_confs_of_anchors_are_no_heatmaps(tmp_path, names, task):
+    """As pytorch-YOLOv4 names them; its 80 scores are not read as boxes of 75 classes."""
+    shapes = {'boxes': (1, 10647, 1, 4), 'confs': (1, 10647, 80)}
+    outputs = {name: np.zeros(shapes[name], np.float32) for name in names}
+    path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(416, 416))
+    with pytest.raises(ModelError, match='boxes of anchors apart from their scores'):
+        open_model(path, overrides=ModelInfo(task=task))
+
+
 def rows_with(shape, scores, *, last):
     """Zeros but for scores: one a row in the last axis, or all that follow a box in the other."""
     values = np.zeros(shape, np.float32)
