@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.depth_maps import named_depth
 from jetson_perception.tasks.grids import fits_input
 
@@ -63,7 +64,7 @@ def other_network(outputs: NetworkOutputs) -> str:
         return 'the raw maps of a detector'
     if _is_line_of_text(shapes, outputs.network_wh):
         return 'the characters of a line of text'
-    return _raw_rows(shapes)
+    return _raw_rows(shapes, outputs.network_wh)
 
 
 def boxes_apart(shapes: Sequence[tuple[int, ...]]) -> bool:
@@ -124,7 +125,7 @@ def _is_line_of_text(shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, i
     return min(first, second) == 1 and max(first, second) in places
 
 
-def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
+def _raw_rows(shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, int]) -> str:
     """What rows of anchors are that no decoder has seen; '' if they are none."""
     rows = [shape[-2:] for shape in shapes if len(shape) == 2 or shape[:-2] == (1,)]
     counts = Counter(count for count, _ in rows)
@@ -139,7 +140,13 @@ def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
         return ''
     if widths in ([2, 4, 8], [2, 4, 10]):
         return 'raw scores, boxes and landmarks of anchors (RetinaFace)'
-    of_mediapipe = min(counts) in _ANCHORS_OF_MEDIAPIPE and widths in ([13], [17], [19])
+    # A YOLO with one row a cell, or three, may have as many rows as one of them.
+    of_yolo = {count * each for count in cell_counts(network_wh) for each in (1, 3)}
+    of_mediapipe = (
+        min(counts) in _ANCHORS_OF_MEDIAPIPE
+        and min(counts) not in of_yolo
+        and widths in ([13], [17], [19])
+    )
     if of_mediapipe or widths in ([1, 12], [1, 16], [1, 18]):
         return 'raw scores, boxes and keypoints of anchors (BlazeFace, BlazePose)'
     return ''

@@ -621,6 +621,37 @@ class TestOrientedBoxesWithoutATask:
 
 
 class TestUncertain:
+    @pytest.mark.parametrize('classes', [8, 12, 14])
+    @pytest.mark.parametrize('size_wh', [(384, 256), (512, 192)], ids=str)
+    def test_yolox_with_as_many_cells_as_blazepalm_has_anchors(self, tmp_path, size_wh, classes):
+        rows = np.zeros((1, 2016, 5 + classes), np.float32)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=size_wh)
+        with pytest.raises(ParameterError, match=r"set 'layout' to yolox.* to anchor_free"):
+            open_model(path)
+
+    def test_three_rows_a_cell_with_as_many_as_blazepalm_has(self, tmp_path):
+        path = constant_model(
+            tmp_path / 'my.onnx', [np.zeros((1, 2016, 13), np.float32)], size_wh=(256, 128)
+        )
+        with open_model(path) as model:
+            assert (model.layout.family, model.layout.class_count) == ('objectness', 8)
+
+    @pytest.mark.parametrize(
+        ('shape', 'side'),
+        [
+            pytest.param((1, 896, 17), 128, id='face'),
+            pytest.param((1, 2016, 19), 192, id='palm'),
+            pytest.param((1, 2254, 13), 224, id='person'),
+            pytest.param((1, 2944, 19), 256, id='large_palm'),
+        ],
+    )
+    def test_mediapipe_at_its_own_size_is_refused(self, tmp_path, shape, side):
+        path = constant_model(
+            tmp_path / 'my.onnx', [np.zeros(shape, np.float32)], size_wh=(side, side)
+        )
+        with pytest.raises(ModelError, match='raw scores, boxes and keypoints of anchors'):
+            open_model(path)
+
     def test_how_many_classes_logits_of_queries_have(self, tmp_path):
         outputs = {
             'logits': np.full((1, 20, 8), -3, np.float32),
