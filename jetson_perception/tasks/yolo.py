@@ -175,6 +175,8 @@ def require_scores(outputs: Sequence[NDArray[Any]], layout: YoloLayout, info: Mo
         last += layout.class_count
     scores = rows[:, 4 : 5 if layout.family == 'end_to_end' else last]
     scores = scores[np.isfinite(scores)]
+    if layout.family == 'end_to_end':
+        scores = scores[scores != -1]  # of rows that are not used
     if scores.size and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
         raise ModelError(
             f'output {outputs[layout.output].shape} of {info.path or "the model"} has the shape '

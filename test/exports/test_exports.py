@@ -353,6 +353,23 @@ class TestScoresThatAreNone:
         with open_model(path, overrides=ModelInfo(layout='anchor_free')) as model:
             assert model.layout.class_count == 80
 
+    @pytest.mark.parametrize('found', [0, 2], ids=['nothing', 'two'])
+    @pytest.mark.parametrize('filling', [[-1] * 6, [0, 0, 0, 0, -1, -1]], ids=str)
+    def test_rows_that_are_not_used_are_read(self, tmp_path, found, filling):
+        rows = np.full((1, 300, 6), filling, np.float32)
+        rows[0, :found] = *BOX, 0.9, 3
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert model.layout.family == 'end_to_end'
+            assert len(model(np.zeros((320, 320, 3), np.uint8))) == found
+
+    @pytest.mark.parametrize('filling', [-0.9, -1.1], ids=str)
+    def test_other_scores_below_0_are_no_filling(self, tmp_path, filling):
+        rows = rows_with((1, 300, 6), filling, last=True)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ModelError, match='its scores are from'):
+            open_model(path)
+
     @pytest.mark.parametrize('score', [-0.005, 1.005, np.nan], ids=str)
     def test_rounded_and_broken_ones_are_read(self, tmp_path, score):
         """What is not finite is told with the frame that it came from."""
