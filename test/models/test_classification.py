@@ -64,6 +64,13 @@ class TestModel:
             assert model(red_between_green()).score[0] > 0.99
             assert ('told by', 'one value a class, which sum to 1') in model.task.describe(model)
 
+    def test_scores_that_eight_bits_round_get_no_second_softmax(self, tmp_path):
+        """As the INT8 export of a network has them, whose sum is 259 / 255."""
+        scores = np.float32([[180, 40, 20, 10, 5, 2, 2]]) / 255
+        with open_model(constant_model(tmp_path / 'my.onnx', [scores])) as model:
+            assert model.layout.output == 'probabilities'
+            assert model(red_between_green()).score[0] == pytest.approx(180 / 255)
+
     @pytest.mark.parametrize(
         'scores',
         [

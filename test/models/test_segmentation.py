@@ -30,6 +30,12 @@ class TestWhatScoresAre:
             assert 'output' not in model.assumed
             assert (model(IMAGE).mask == 1).all()
 
+    def test_a_softmax_of_eight_bits_is_one(self, tmp_path):
+        scores = np.empty((1, 3, 48, 64), np.float32)
+        scores[:] = np.reshape(np.float32([200, 40, 16]) / 255, (3, 1, 1))
+        with opened(tmp_path / 'my.onnx', [scores]) as model:
+            assert model.layout.output == 'probabilities'
+
     def test_another_sum_at_one_place_is_none(self, tmp_path):
         scores = np.full((1, 2, 48, 64), 0.5, np.float32)
         scores[0, 0, 7, 7] = 0.4
