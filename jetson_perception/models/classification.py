@@ -81,7 +81,7 @@ class ImageClassification(Task):
         layout = recognize_classification_layout(outputs.shapes[0], outputs.dtype, info)
         refuse_unlike_outputs(
             outputs,
-            info.path,
+            info,
             'a score for each class',
             lambda shape: shape[1] if holds_classes(shape, np.float32) else 0,
         )

@@ -100,6 +100,8 @@ class SemanticSegmentation(Task):
         layout = recognize_segmentation_layout(
             outputs.shapes[0], outputs.dtype, info, outputs.network_wh
         )
+        if layout.output == 'class_ids':  # scores beside them are what they were made of
+            return layout
         first = outputs.shapes[0]
         places = math.prod(first) // max(channel_count(first, outputs.network_wh), 1)
 
@@ -108,7 +110,7 @@ class SemanticSegmentation(Task):
             count = channel_count(shape, outputs.network_wh)
             return count if math.prod(shape) >= count * places else 0
 
-        refuse_unlike_outputs(outputs, info.path, 'scores of pixels', class_count)
+        refuse_unlike_outputs(outputs, info, 'scores of pixels', class_count)
         if info.output or layout.output != 'logits' or layout.binary:
             return layout
         if is_softmaxed(outputs.arrays[0], axis=-1 if layout.channels_last else -3):

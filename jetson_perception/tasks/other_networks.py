@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from jetson_perception.model_info import ModelInfo
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.depth_maps import named_depth
 from jetson_perception.tasks.detectors.output import outputs_seen
 from jetson_perception.tasks.detectors.stride_outputs import find_stride_outputs
+from jetson_perception.tasks.grids import fits_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 _HEATMAPS = 'heatmaps of keypoints'
 _WORDS = (
     (('depth', 'disparity'), 'depth that is no map of the image'),
-    (('heatmap', 'simcc', 'confs'), _HEATMAPS),
+    (('heatmap', 'simcc'), _HEATMAPS),
     (('flow',), 'optical flow'),
     (('embedding', 'last_hidden_state', 'pooler_output', 'image_embeds'), 'features'),
     (('paf',), 'part affinity fields'),
@@ -40,13 +44,20 @@ def other_network(outputs: NetworkOutputs) -> str:
     """
     if named_depth(outputs) or _is_read_by_stride(outputs):
         return ''
-    names = [name.lower() for name in outputs.names]
     shapes = outputs.shapes
     for words, what in _WORDS:
-        if any(word in name for word in words for name in names):
+        if any(_is_called(name, word) for word in words for name in outputs.names):
             return what
+    # EfficientPose's; detectors have a row of them for each anchor.
+    if any(
+        _is_called(name, 'conf') and _is_map(shape, outputs.network_wh)
+        for name, shape in zip(outputs.names, shapes, strict=True)
+    ):
+        return _HEATMAPS
     if _are_heatmaps_of_a_person(shapes, outputs.network_wh):
         return _HEATMAPS
+    if boxes_apart(shapes):
+        return 'boxes of anchors apart from their scores (YOLOv4)'
     maps = [shape for shape in shapes if len(shape) == 4]
     # Segmentation networks give several maps, too: of the same channels, or with larger ones.
     grids, channels = {shape[2:] for shape in maps}, {shape[1] for shape in maps}
@@ -56,7 +67,33 @@ def other_network(outputs: NetworkOutputs) -> str:
         return 'the raw maps of a detector'
     if _is_line_of_text(shapes, outputs.network_wh):
         return 'the characters of a line of text'
-    return _raw_rows(shapes)
+    return _raw_rows(shapes, outputs.network_wh)
+
+
+def boxes_apart(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether boxes are (1, anchors, 1, 4), and scores (1, anchors, classes), as pytorch-YOLOv4's.
+
+    Such scores have the shape of rows that hold boxes, too.
+    """
+    anchors = {shape[1] for shape in shapes if len(shape) == 4 and shape[2:] == (1, 4)}
+    return any(len(shape) == 3 and shape[1] in anchors for shape in shapes)
+
+
+def _is_called(name: str, word: str) -> bool:
+    """Whether a name has this word, or its plural, as a whole.
+
+    Of a path of operators, only the last part tells what the output is.
+    """
+    last = name.rpartition('/')[2]
+    spellings = (last, re.sub(r'(?<=[a-z])(?=[A-Z])', '_', last))
+    words = (f'_{"_".join(re.findall("[a-z]+", each.lower()))}_' for each in spellings)
+    return any(f'_{word}_' in each or f'_{word}s_' in each for each in words)
+
+
+def _is_map(shape: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
+    """Whether it has values for each place of a grid over the input."""
+    grids = (shape[1:3], shape[2:]) if len(shape) == 4 else ()
+    return any(math.prod(grid) > 1 and fits_input(grid, network_wh) for grid in grids)
 
 
 def _is_read_by_stride(outputs: NetworkOutputs) -> bool:
@@ -97,7 +134,7 @@ def _is_line_of_text(shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, i
     return min(first, second) == 1 and max(first, second) in places
 
 
-def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
+def _raw_rows(shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, int]) -> str:
     """What rows of anchors are that no decoder has seen; '' if they are none."""
     rows = [shape[-2:] for shape in shapes if len(shape) == 2 or shape[:-2] == (1,)]
     counts = Counter(count for count, _ in rows)
@@ -112,7 +149,13 @@ def _raw_rows(shapes: Sequence[tuple[int, ...]]) -> str:
         return ''
     if widths in ([2, 4, 8], [2, 4, 10]):
         return 'raw scores, boxes and landmarks of anchors (RetinaFace)'
-    of_mediapipe = min(counts) in _ANCHORS_OF_MEDIAPIPE and widths in ([13], [17], [19])
+    # A YOLO with one row a cell, or three, may have as many rows as one of them.
+    of_yolo = {count * each for count in cell_counts(network_wh) for each in (1, 3)}
+    of_mediapipe = (
+        min(counts) in _ANCHORS_OF_MEDIAPIPE
+        and min(counts) not in of_yolo
+        and widths in ([13], [17], [19])
+    )
     if of_mediapipe or widths in ([1, 12], [1, 16], [1, 18]):
         return 'raw scores, boxes and keypoints of anchors (BlazeFace, BlazePose)'
     return ''

@@ -10,6 +10,7 @@ from jetson_perception.printable import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 _MOST_NAMED = 10
@@ -17,7 +18,7 @@ _MOST_NAMED = 10
 
 def refuse_unlike_outputs(
     outputs: NetworkOutputs,
-    path: str,
+    info: ModelInfo,
     scores: str,
     class_count: Callable[[tuple[int, ...]], int],
 ) -> None:
@@ -30,8 +31,8 @@ def refuse_unlike_outputs(
     ----------
     outputs : NetworkOutputs
         What a run gave.
-    path : str
-        The model, for the error.
+    info : ModelInfo
+        Whoever says what the network is, by `task` or `output`, is believed.
     scores : str
         What the task reads, for the error.
     class_count : callable
@@ -42,6 +43,8 @@ def refuse_unlike_outputs(
     ParameterError
         When there are such outputs; it names `output_name`.
     """
+    if info.task or info.output:
+        return
     named = zip(outputs.names, outputs.arrays, strict=True)
     found = [
         (name, array.shape, count)
@@ -52,7 +55,7 @@ def refuse_unlike_outputs(
         return
     listed = ', '.join(f'{quoted(name, 40)} {shape}' for name, shape, _ in found[:_MOST_NAMED])
     raise ParameterError(
-        f'{path} has several outputs that may be {scores}: {listed}; if one of them is, set '
+        f'{info.path} has several outputs that may be {scores}: {listed}; if one of them is, set '
         "'output_name' to its name",
         'output_name',
     )

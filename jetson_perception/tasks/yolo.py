@@ -36,6 +36,7 @@ from jetson_perception.tasks.detection_options import (
 from jetson_perception.tasks.finite import all_finite, count_not_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
+from jetson_perception.tasks.other_networks import boxes_apart
 from jetson_perception.tasks.results import Detections, have_area
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ def require_scores(outputs: Sequence[NDArray[Any]], layout: YoloLayout, info: Mo
         last += layout.class_count
     scores = rows[:, 4 : 5 if layout.family == 'end_to_end' else last]
     scores = scores[np.isfinite(scores)]
+    if layout.family == 'end_to_end':
+        scores = scores[scores != -1]  # of rows that are not used
     if scores.size and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
         raise ModelError(
             f'output {outputs[layout.output].shape} of {info.path or "the model"} has the shape '
@@ -417,6 +420,11 @@ def _refuse_other_networks(
         raise ModelError(
             f'{name} has the outputs of a suppression plugin, {_listed(shapes)}; export it '
             'without EfficientNMS (no --end2end)'
+        )
+    if boxes_apart(shapes):
+        raise ModelError(
+            f'{name} gives boxes of anchors apart from their scores, {_listed(shapes)}, as '
+            'YOLOv4 does, which nothing here reads yet'
         )
     batches = sorted({shape[0] for shape in shapes if len(shape) == 3 and shape[0] != 1})
     if batches:

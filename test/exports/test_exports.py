@@ -293,6 +293,38 @@ def test_segmentation_networks_of_several_outputs(shapes):
     assert other_network(NetworkOutputs(list(shapes), arrays, (320, 320))) == ''
 
 
+@pytest.mark.parametrize(
+    ('name', 'shape', 'what'),
+    [
+        pytest.param('/head/offset_conv/Conv_output_0', (1, 19, 80, 80), '', id='path'),
+        pytest.param('/depthwise/Conv_output_0', (1, 19, 80, 80), '', id='depthwise'),
+        pytest.param('overflow', (1, 19, 80, 80), '', id='part_of_a_word'),
+        pytest.param('confs', (1, 6300, 80), '', id='confs_of_anchors'),
+        pytest.param('confs', (1, 6300, 1, 80), '', id='confs_of_anchors_in_four_axes'),
+        pytest.param('confs', (1, 80, 1, 1), '', id='confs_of_the_image'),
+        pytest.param('pass3_confs', (1, 16, 80, 80), 'heatmaps of keypoints', id='of_places'),
+        pytest.param('/head/flow', (1, 2, 80, 80), 'optical flow', id='last_of_a_path'),
+        pytest.param('predFlow2:0', (1, 2, 80, 80), 'optical flow', id='camel_case'),
+        pytest.param('SimCC_x', (1, 17, 384), 'heatmaps of keypoints', id='capitals'),
+        pytest.param('last_hidden_states', (1, 50, 384), 'features', id='several_words'),
+    ],
+)
+def test_words_of_names(name, shape, what):
+    arrays = [np.zeros(shape, np.float32)]
+    assert other_network(NetworkOutputs([name], arrays, (320, 320))) == what
+
+
+@pytest.mark.parametrize('task', ['', 'detect'])
+@pytest.mark.parametrize('names', [('boxes', 'confs'), ('confs', 'boxes')], ids='-'.join)
+def test_boxes_and_confs_of_anchors_are_no_heatmaps(tmp_path, names, task):
+    """As pytorch-YOLOv4 names them; its 80 scores are not read as boxes of 75 classes."""
+    shapes = {'boxes': (1, 10647, 1, 4), 'confs': (1, 10647, 80)}
+    outputs = {name: np.zeros(shapes[name], np.float32) for name in names}
+    path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(416, 416))
+    with pytest.raises(ModelError, match='boxes of anchors apart from their scores'):
+        open_model(path, overrides=ModelInfo(task=task))
+
+
 def rows_with(shape, scores, *, last):
     """Zeros but for scores: one a row in the last axis, or all that follow a box in the other."""
     values = np.zeros(shape, np.float32)
@@ -326,6 +358,23 @@ class TestScoresThatAreNone:
             open_model(path)
         with open_model(path, overrides=ModelInfo(layout='anchor_free')) as model:
             assert model.layout.class_count == 80
+
+    @pytest.mark.parametrize('found', [0, 2], ids=['nothing', 'two'])
+    @pytest.mark.parametrize('filling', [[-1] * 6, [0, 0, 0, 0, -1, -1]], ids=str)
+    def test_rows_that_are_not_used_are_read(self, tmp_path, found, filling):
+        rows = np.full((1, 300, 6), filling, np.float32)
+        rows[0, :found] = *BOX, 0.9, 3
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert model.layout.family == 'end_to_end'
+            assert len(model(np.zeros((320, 320, 3), np.uint8))) == found
+
+    @pytest.mark.parametrize('filling', [-0.9, -1.1], ids=str)
+    def test_other_scores_below_0_are_no_filling(self, tmp_path, filling):
+        rows = rows_with((1, 300, 6), filling, last=True)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ModelError, match='its scores are from'):
+            open_model(path)
 
     @pytest.mark.parametrize('score', [-0.005, 1.005, np.nan], ids=str)
     def test_rounded_and_broken_ones_are_read(self, tmp_path, score):
@@ -435,6 +484,18 @@ SUPPRESSED = [
     ),
     pytest.param({'output': np.float32([[0, *BOX, 3, 0.9]])}, id='yolov7'),
     pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], [0, *BOX, 1, 0.1], *[[-1] * 7] * 98])},
+        id='padded',
+    ),
+    pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], *[[0, 0, 0, 0, 0, -1, 0]] * 9])},
+        id='padded_by_class',
+    ),
+    pytest.param(
+        {'output': np.float32([[0, *BOX, 3, 0.9], *[[-1, 0, 0, 0, 0, 0, 0]] * 9])},
+        id='padded_by_image',
+    ),
+    pytest.param(
         {
             'labels': np.int64([[3] + [0] * 19]),
             'boxes': plain([np.array(BOX) / 320]),
@@ -454,6 +515,16 @@ def test_what_is_suppressed_already(tmp_path, outputs):
     assert found.xyxy.tolist() == [pytest.approx(BOX, abs=1e-3)]
     assert found.class_id.tolist() == [3]
     assert found.score.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize(
+    'row', [[-1] * 7, [-1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -1, 0], [0] * 7], ids=str
+)
+def test_the_only_row_of_a_suppression_may_be_unused(tmp_path, row):
+    path = constant_model(tmp_path / 'my.onnx', [np.float32([row])], size_wh=(320, 320))
+    with open_model(path) as model:
+        assert model.layout.family == 'suppressed'
+        assert len(model(np.zeros((320, 320, 3), np.uint8))) == 0
 
 
 @pytest.mark.parametrize('transposed', [False, True], ids=['yolo_nas', 'pp_yoloe'])
@@ -573,6 +644,37 @@ class TestOrientedBoxesWithoutATask:
 
 
 class TestUncertain:
+    @pytest.mark.parametrize('classes', [8, 12, 14])
+    @pytest.mark.parametrize('size_wh', [(384, 256), (512, 192)], ids=str)
+    def test_yolox_with_as_many_cells_as_blazepalm_has_anchors(self, tmp_path, size_wh, classes):
+        rows = np.zeros((1, 2016, 5 + classes), np.float32)
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=size_wh)
+        with pytest.raises(ParameterError, match=r"set 'layout' to yolox.* to anchor_free"):
+            open_model(path)
+
+    def test_three_rows_a_cell_with_as_many_as_blazepalm_has(self, tmp_path):
+        path = constant_model(
+            tmp_path / 'my.onnx', [np.zeros((1, 2016, 13), np.float32)], size_wh=(256, 128)
+        )
+        with open_model(path) as model:
+            assert (model.layout.family, model.layout.class_count) == ('objectness', 8)
+
+    @pytest.mark.parametrize(
+        ('shape', 'side'),
+        [
+            pytest.param((1, 896, 17), 128, id='face'),
+            pytest.param((1, 2016, 19), 192, id='palm'),
+            pytest.param((1, 2254, 13), 224, id='person'),
+            pytest.param((1, 2944, 19), 256, id='large_palm'),
+        ],
+    )
+    def test_mediapipe_at_its_own_size_is_refused(self, tmp_path, shape, side):
+        path = constant_model(
+            tmp_path / 'my.onnx', [np.zeros(shape, np.float32)], size_wh=(side, side)
+        )
+        with pytest.raises(ModelError, match='raw scores, boxes and keypoints of anchors'):
+            open_model(path)
+
     def test_how_many_classes_logits_of_queries_have(self, tmp_path):
         outputs = {
             'logits': np.full((1, 20, 8), -3, np.float32),

@@ -64,8 +64,26 @@ class TestModel:
             assert model(red_between_green()).score[0] > 0.99
             assert ('told by', 'one value a class, which sum to 1') in model.task.describe(model)
 
-    def test_seven_classes_are_no_row_of_a_suppression(self, tmp_path):
-        scores = np.float32([[0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1]])
+    def test_scores_that_eight_bits_round_get_no_second_softmax(self, tmp_path):
+        """As the INT8 export of a network has them, whose sum is 259 / 255."""
+        scores = np.float32([[180, 40, 20, 10, 5, 2, 2]]) / 255
+        with open_model(constant_model(tmp_path / 'my.onnx', [scores])) as model:
+            assert model.layout.output == 'probabilities'
+            assert model(red_between_green()).score[0] == pytest.approx(180 / 255)
+
+    @pytest.mark.parametrize(
+        'scores',
+        [
+            pytest.param([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1], id='unsure'),
+            pytest.param([0, 0, 0, 0, 0, 0, 1], id='sure'),
+            pytest.param([0, 0, 0, 0, 0, 1, 0], id='sure_of_another'),
+            pytest.param([-1.5, 2, -3, 0.1, 0, 4, 0.5], id='logits'),
+            pytest.param([-1, 2, -3, 0.1, 0, -2, 5], id='whole_logits'),
+        ],
+    )
+    @pytest.mark.parametrize('dtype', [np.float32, np.float16])
+    def test_seven_classes_are_no_row_of_a_suppression(self, tmp_path, scores, dtype):
+        scores = np.array([scores], dtype)
         for info in (ModelInfo(), ModelInfo(class_names=tuple('abcdefg'))):
             with open_model(constant_model(tmp_path / 'my.onnx', [scores]), overrides=info) as it:
                 assert isinstance(it, ClassificationModel)
@@ -81,6 +99,16 @@ class TestModel:
         assert caught.value.parameter == 'output_name'
         with open_model(path, overrides=ModelInfo(output_name='face')) as model:
             assert model.layout.class_count == 2
+
+    @pytest.mark.parametrize('settings', [{'task': 'classify'}, {'output': 'logits'}], ids=str)
+    def test_whoever_says_what_it_is_is_believed(self, tmp_path, settings):
+        """A network that gives the features that it decided by, too."""
+        outputs = {'scores': np.float32([[-1, 3]]), 'features': np.zeros((1, 512), np.float32)}
+        path = constant_model(tmp_path / 'my.onnx', outputs)
+        with pytest.raises(ParameterError, match='several outputs'):
+            open_model(path)
+        with open_model(path, overrides=ModelInfo(**settings)) as model:
+            assert model(red_between_green()).class_id.tolist() == [1]
 
     def test_outputs_of_as_many_classes_are_alike(self, tmp_path):
         """As the network and its auxiliary head have them."""

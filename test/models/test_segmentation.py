@@ -30,6 +30,12 @@ class TestWhatScoresAre:
             assert 'output' not in model.assumed
             assert (model(IMAGE).mask == 1).all()
 
+    def test_a_softmax_of_eight_bits_is_one(self, tmp_path):
+        scores = np.empty((1, 3, 48, 64), np.float32)
+        scores[:] = np.reshape(np.float32([200, 40, 16]) / 255, (3, 1, 1))
+        with opened(tmp_path / 'my.onnx', [scores]) as model:
+            assert model.layout.output == 'probabilities'
+
     def test_another_sum_at_one_place_is_none(self, tmp_path):
         scores = np.full((1, 2, 48, 64), 0.5, np.float32)
         scores[0, 0, 7, 7] = 0.4
@@ -77,6 +83,35 @@ class TestSeveralOutputs:
         outputs = [np.ones((1, 48, 64), np.int64), np.zeros((1, 5, 48, 64), np.float32)]
         with opened(tmp_path / 'my.onnx', outputs) as model:
             assert model.layout.output == 'class_ids'
+
+    def test_class_ids_beside_scores_of_unlike_classes(self, tmp_path):
+        outputs = [
+            np.ones((1, 48, 64), np.int64),
+            np.zeros((1, 1, 48, 64), np.float32),
+            np.zeros((1, 5, 48, 64), np.float32),
+        ]
+        with opened(tmp_path / 'my.onnx', outputs) as model:
+            assert model.layout.output == 'class_ids'
+
+    @pytest.mark.parametrize(
+        ('channels', 'settings', 'output'),
+        [
+            pytest.param((1, 19), {'output': 'class_ids'}, 'class_ids', id='mask_of_floats'),
+            pytest.param((19, 1), {'output': 'logits'}, 'logits', id='edges'),
+            pytest.param((19, 1), {'task': 'semantic'}, 'logits', id='task'),
+        ],
+    )
+    def test_whoever_says_what_the_first_holds_is_believed(
+        self, tmp_path, channels, settings, output
+    ):
+        outputs = [np.ones((1, count, 48, 64), np.float32) for count in channels]
+        path = tmp_path / 'my.onnx'
+        with pytest.raises(ParameterError):
+            opened(path, outputs)
+        with opened(path, outputs, **settings) as model:
+            assert isinstance(model, SegmentationModel)
+            assert model.layout.output == output
+            assert model(IMAGE).mask.shape == (48, 64)
 
 
 def test_one_place_is_no_mask(tmp_path):

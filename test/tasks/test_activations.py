@@ -42,3 +42,57 @@ def test_what_a_softmax_may_have_given(values, softmaxed):
     values = np.array(values, np.float32)
     assert is_softmaxed(values, 1) is softmaxed
     assert is_softmaxed(values.astype(np.float16).T, 0) is softmaxed
+
+
+def of_eight_bits(values, step):
+    """As an output of eight bits gives them, dequantized."""
+    return np.float32(np.rint(np.minimum(values / step, 255))) * np.float32(step)
+
+
+def softmaxes(count, *, spread=4.0, places=50):
+    """Of random logits, (places, count)."""
+    logits = np.random.default_rng(count).normal(0, spread, (places, count))
+    return softmax(logits.astype(np.float32))
+
+
+class TestASoftmaxOfEightBits:
+    @pytest.mark.parametrize('step', [1 / 255, 1 / 256, 0.93 / 255], ids=['255', '256', 'seen'])
+    @pytest.mark.parametrize('count', [7, 20, 1000])
+    def test_is_told_though_its_sum_is_rounded(self, count, step):
+        values = softmaxes(count)
+        values = of_eight_bits(values[values.max(axis=1) <= 255 * step], step)
+        assert np.abs(values.sum(axis=1) - 1).max() > 3e-3
+        assert is_softmaxed(values, 1)
+        assert is_softmaxed(values.T, 0)
+
+    def test_with_a_sign(self):
+        values = of_eight_bits(softmaxes(20), 1 / 127)
+        assert is_softmaxed(values, 1)
+
+    def test_in_halves(self):
+        assert is_softmaxed(of_eight_bits(softmaxes(20), 1 / 255).astype(np.float16), 1)
+
+    @pytest.mark.parametrize('count', [7, 20, 1000])
+    def test_another_sum_is_none(self, count):
+        values = of_eight_bits(softmaxes(count), 1 / 255)
+        values[3] = of_eight_bits(softmaxes(count)[3] * 1.6, 1 / 255)
+        assert not is_softmaxed(values, 1)
+        values[3] = of_eight_bits(softmaxes(count)[3] * 0.4, 1 / 255)
+        assert not is_softmaxed(values, 1)
+
+    @pytest.mark.parametrize('count', [20, 1000])
+    def test_as_far_off_but_not_in_steps(self, count):
+        assert not is_softmaxed(softmaxes(count) * np.float32(1.01), 1)
+
+    def test_a_thousand_classes_below_half_a_step_are_not_told(self):
+        """All are rounded to 0, and nothing is left of the sum; docs/models.md tells so."""
+        assert not is_softmaxed(of_eight_bits(softmaxes(1000, spread=0.1), 1 / 255), 1)
+
+    def test_logits_in_steps_are_none(self):
+        logits = np.rint(np.random.default_rng(0).normal(0, 20, (50, 20))) / 255
+        assert not is_softmaxed(logits, 1)
+        assert not is_softmaxed(np.full((1, 3), 0.5, np.float32), 1)
+
+    def test_a_one_that_is_rounded_up(self):
+        values = np.float32([[0, np.nextafter(np.float32(1), np.float32(2))]])
+        assert is_softmaxed(values, 1)

@@ -101,7 +101,10 @@ def _queries_of_ultralytics(
     if len(shape) != 2 or shape[0] in cell_counts(network_wh) or not only.is_float:
         return None
     named, free = len(info.class_names), shape[1] - 4
-    if not is_relative(only.array) or free < 1 or (info.layout == '' and free not in (named, 2)):
+    if free < 1 or (info.layout == '' and free not in (named, 2)):
+        return None
+    # YOLO's rows that are not used may be -1 throughout, which looks like fractions.
+    if not is_relative(only.array[only.array[..., 4] != -1]):
         return None
     ids = only.array.reshape(-1, shape[1])[:, 5] if free == 2 else only.array
     if free == 2 and np.array_equal(ids, ids.round()):

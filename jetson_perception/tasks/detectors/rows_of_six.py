@@ -31,7 +31,9 @@ def read_rows_of_six(
     if info.stride or info.task not in ('', 'detect'):
         return None
     columns = only.columns(0, 4), only.columns(4, 1), only.columns(5, 1)
-    classes, boxes = len(info.class_names), only.array[..., :4].astype(np.float32)
+    classes = len(info.class_names)
+    # A row that is not used may be -1 throughout, which looks like fractions.
+    boxes = only.array[only.array[..., 4] != -1][:, :4].astype(np.float32)
     if info.layout == 'centernet':
         return BoxLayout(
             'centernet',
@@ -46,7 +48,7 @@ def read_rows_of_six(
         return BoxLayout('suppressed', classes, *columns, corners=True, relative=True)
     # Its rows are the best centers, whatever they score, so they lie all over the image.
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
-    in_cells = 0 < middle.max() <= max(network_wh) / _CENTERNET_CELL
+    in_cells = 0 < middle.max(initial=0) <= max(network_wh) / _CENTERNET_CELL
     if only.shape[0] != _CENTERNET_ROWS or not in_cells:
         return None
     raise ParameterError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.tasks.activations import is_softmaxed
 from jetson_perception.tasks.detectors.box_layout import BoxLayout
 from jetson_perception.tasks.detectors.family import Family
 from jetson_perception.tasks.detectors.output import listed, one, relative
@@ -37,7 +38,8 @@ def read_suppressed(
     only = seen[0]
     if len(seen) == 1 and only.is_float and only.array.ndim == 2 and only.array.shape[1] == 7:
         # Rows of image, left, top, right, bottom, class, score; or a classifier of seven classes.
-        if not (info.task or info.layout or _are_objects(only.array)):
+        may_be_classes = len(only.array) == 1 and not (info.task or info.layout)
+        if may_be_classes and not _is_object(only.array[0]):
             return None
         return BoxLayout(
             'suppressed',
@@ -84,11 +86,18 @@ def read_suppressed(
     )
 
 
-def _are_objects(rows: NDArray[Any]) -> bool:
-    """Whether rows begin with the number of an image, and end with a class and a score."""
-    numbers, score = rows[:, [0, 5]], rows[:, 6]
-    whole = ((numbers >= 0) & (numbers == np.floor(numbers))).all(axis=1)
-    return bool((whole & (score >= 0) & (score <= 1)).all())
+def _is_object(row: NDArray[Any]) -> bool:
+    """Whether the only row begins with the number of an image, and ends with a class and a score.
+
+    In a row that is not used, the number or the class is -1, and the score may be. A classifier
+    that is sure of its class, in FP16, gives zeros and a 1, which are a softmax.
+    """
+    if is_softmaxed(row, axis=0):
+        return False
+    numbers, score = row[[0, 5]], row[6]
+    if not (numbers >= -1).all() or (numbers != np.floor(numbers)).any():
+        return False
+    return bool((-1 if -1 in numbers else 0) <= score <= 1)
 
 
 def _is_of_tensorflow(boxes: Output, seen: list[Output], info: ModelInfo) -> bool:
