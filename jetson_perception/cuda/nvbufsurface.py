@@ -11,6 +11,7 @@ import functools
 from typing import Any
 
 from jetson_perception.errors import CudaError
+from jetson_perception.printable import counted
 
 SURFACE_ARRAY = 4
 """Of NvBufSurfaceMemType: memory of a Jetson's video engines, which EGL can map."""
@@ -142,7 +143,8 @@ def surface_at(address: int, nbytes: int, size_wh: tuple[int, int]) -> Surface:
         )
     if (surface.batchSize, surface.numFilled) != (1, 1) or not surface.surfaceList:
         raise NvmmError(
-            f'a buffer has {surface.numFilled} of {surface.batchSize} pictures; expected 1 of 1'
+            f'a buffer has {surface.numFilled} of {counted(surface.batchSize, "picture")}; '
+            'expected 1 of 1'
         )
     _require_rows(surface.surfaceList[0], size_wh)
     return surface

@@ -299,7 +299,7 @@ def test_what_fails_at_the_end_is_said(jetson, grabber, standin, caplog):
         pytest.param({'layout': 1}, 'block-linear, .* bl-output=false', id='block_linear'),
         pytest.param({'memory_type': 2}, r'of type 2; 4 \(surface array\)', id='memory'),
         pytest.param({'batch': 2}, 'has 1 of 2 pictures', id='batch'),
-        pytest.param({'filled': 0}, 'has 0 of 1 pictures', id='empty'),
+        pytest.param({'filled': 0}, 'has 0 of 1 picture;', id='empty'),
         pytest.param({'no_list': True}, 'expected 1 of 1', id='no_list'),
         pytest.param({'color_format': 7}, 'color format 7; 6 is taken', id='extended_range'),
         pytest.param({'height': 46}, '64×46 pixels; the pipeline says 64×48', id='size'),

@@ -10,6 +10,7 @@ import re
 from itertools import permutations
 from typing import TYPE_CHECKING, NamedTuple
 
+from jetson_perception.printable import counted
 from jetson_perception.tasks.activations import is_softmaxed
 from jetson_perception.tasks.detectors.box_layout import BoxLayout, JoinedColumns
 from jetson_perception.tasks.detectors.output import are_probabilities
@@ -103,7 +104,7 @@ def find_stride_outputs(
         several_classes_a_row=True,
         suppresses=True,
         told_by=f'two outputs for each stride of {named}: {scores.columns} scores, and '
-        f'distributions of {bins} values',
+        f'distributions of {counted(bins, "value")}',
     )
 
 
