@@ -1,6 +1,7 @@
 """Video files by a GPU beside the same by OpenCV: what a stand-in and a real one have to give."""
 
 import av
+import cv2
 import numpy as np
 
 from jetson_perception.camera import open_source
@@ -66,6 +67,21 @@ def pictures_of(path):
         return [frame.to_ndarray(format='bgr24') for frame in video.decode(video=0)]
 
 
+def with_times(path):
+    """Of how many frames OpenCV tells when they are shown.
+
+    Before 5 it does not of the last ones of a decoder that holds some back, after which these
+    follow as those before them did.
+    """
+    capture, told = cv2.VideoCapture(str(path)), []
+    while capture.read()[0]:
+        told.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+    capture.release()
+    while len(told) > 1 and not told[-1]:
+        told.pop()
+    return len(told)
+
+
 def check_same(path, **more):
     """The frames by the GPU, which have to be those that the CPU gives."""
     (ours, end), (others, other_end) = (
@@ -73,7 +89,9 @@ def check_same(path, **more):
     )
     assert ours
     assert all(frame.on_device is not None for frame in ours)
-    assert times_of(ours) == times_of(others)
+    timed = with_times(path)
+    assert times_of(ours)[:timed] == times_of(others)[:timed]
+    assert len(ours) == len(others)
     assert end == other_end
     for frame, picture in zip(ours, pictures_of(path), strict=True):
         assert frame.size_wh == picture.shape[1::-1]

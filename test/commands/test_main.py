@@ -115,7 +115,9 @@ class TestImports:
         done = subprocess.run(
             [sys.executable, '-c', script, *arguments], capture_output=True, text=True, check=True
         )
-        assert done.stderr == ''
+        # Under emulation, ONNX Runtime complains of the processor as it is imported.
+        said = [line for line in done.stderr.splitlines() if 'cpuinfo' not in line]
+        assert said == []
         return set(json.loads(done.stdout.splitlines()[-1]))
 
     def test_every_verb_is_listed_and_is_a_module(self, capsys):

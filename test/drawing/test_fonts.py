@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import matplotlib
 import pytest
 
 from jetson_perception.drawing import fonts
@@ -11,6 +10,7 @@ from jetson_perception.drawing.fonts import PACKAGED, font_for
 
 # STIX has this letter of Hiragana, and DejaVu Sans has not.
 JAPANESE = 'のの'
+matplotlib = pytest.importorskip('matplotlib')  # has that font
 STIX = Path(matplotlib.__file__).parent / 'mpl-data/fonts/ttf/STIXGeneral.ttf'
 
 
