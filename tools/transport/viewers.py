@@ -99,12 +99,8 @@ def _watch(
 ) -> Iterator[Outcome]:
     with Lab() as lab:
         robot = lab.network.host('robot')
-        there = lab.place(robot)
-        own = (f'{nodes.MASKS}:sensor_msgs/Image:reliable', nodes.SENT_BY_CAMERA_NODE)
-        _, masks = lab.listener(there, *own)
-        lab.node(nodes.seg_node(lab, **parameters), there)
-        lab.node(nodes.camera_node(), there)
-        any_mask = lab.wait_for(lambda: masks.of(nodes.MASKS), _PATIENCE_S)
+        masks = _run_robot(lab, robot, parameters)
+        any_mask = masks.of(nodes.MASKS)
         for view in views:
             # A host of its own: what the one before left in its kernel is measured by itself.
             here = lab.place(lab.network.host('viewer'))
@@ -144,6 +140,17 @@ def _view(
     return Outcome('1', view.name, _bar(view, stock), text + more, kept, record)
 
 
+def _run_robot(lab: Lab, robot: Host, parameters: dict[str, Any]) -> Notes:
+    """Start camera and seg_node, and wait for a mask; what somebody there hears of both."""
+    there = lab.place(robot)
+    own = (f'{nodes.MASKS}:sensor_msgs/Image:reliable', nodes.SENT_BY_CAMERA_NODE)
+    _, masks = lab.listener(there, *own)
+    lab.node(nodes.seg_node(lab, **parameters), there)
+    lab.node(nodes.camera_node(), there)
+    lab.wait_for(lambda: masks.of(nodes.MASKS), _PATIENCE_S)
+    return masks
+
+
 def _change_name(roomy: bool) -> str:
     settings = ', with room for fragments' if roomy else ''
     return f'viewer of {_COMPRESSED} after one of {CAMERA}, at 40 Mbit/s{settings}'
@@ -159,12 +166,8 @@ def _change(seconds: int, roomy: bool) -> Outcome:
         robot, viewer = lab.network.host('robot'), lab.network.host('viewer')
         if roomy:
             lab.network.give_room_for_fragments(viewer)
-        there, here = lab.place(robot), lab.place(viewer)
-        own = f'{nodes.MASKS}:sensor_msgs/Image:reliable'
-        _, masks = lab.listener(there, own, nodes.SENT_BY_CAMERA_NODE)
-        lab.node(nodes.seg_node(lab), there)
-        lab.node(nodes.camera_node(), there)
-        lab.wait_for(lambda: masks.of(nodes.MASKS), _PATIENCE_S)
+        here = lab.place(viewer)
+        masks = _run_robot(lab, robot, {})
         lab.network.limit(robot, '40mbit')
         begin_ns = time.time_ns()
         watcher, _ = lab.listener(here, View(CAMERA, 'best_effort').subscription)
