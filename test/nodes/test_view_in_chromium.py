@@ -209,6 +209,24 @@ def choose(page, way):
         page.press('ArrowDown' if ahead else 'ArrowUp')
 
 
+#: Answers to what the page sets are kept back until `release()`.
+HELD_ANSWERS = """(() => {
+    window.held = []; window.answered = 0; window.mostAtOnce = 0; window.atOnce = 0;
+    const released = new Promise((done) => { window.release = done; });
+    const real = window.realFetch ??= window.fetch;
+    window.fetch = async (address, options) => {
+      if (options?.method !== 'POST') return real(address, options);
+      mostAtOnce = Math.max(mostAtOnce, ++atOnce);
+      const answer = await real(address, options);
+      held.push(answer);
+      await released;
+      atOnce -= 1;
+      setTimeout(() => { answered += 1; });  // once the page has read it
+      return answer;
+    };
+})()"""
+
+
 class TestUsedByKeyboard:
     """Nothing but keys, in the order in which Tab reaches things."""
 
@@ -242,6 +260,34 @@ class TestUsedByKeyboard:
         page.press(' ')  # of the last one, which has to stay
         page.wait_for('document.getElementById("settings-problem").innerText.includes("at least")')
         assert len(robot.parameter('det.classes')) == 1
+
+    def test_an_answer_that_comes_late_leaves_what_was_said_since(self, page):
+        page.value(HELD_ANSWERS)
+        slider = 'it.type === "range" && it.parentNode.innerText.includes("iou_threshold")'
+        page.tab_to(slider)
+        page.press('ArrowLeft')
+        page.wait_for('held.length')
+        page.tab_to('it.checked && it.closest("#settings [role=group]")')
+        page.press(' ')  # of the last class
+        page.wait_for('document.getElementById("settings-problem").innerText.includes("at least")')
+        page.value('release()')
+        page.wait_for('answered === 1')
+        assert 'at least' in page.value('document.getElementById("settings-problem").innerText')
+
+    def test_the_last_of_quick_changes_stays(self, page, robot):
+        page.value(HELD_ANSWERS)
+        page.tab_to('it.type === "range" && it.parentNode.innerText.includes("iou_threshold")')
+        page.press('ArrowLeft')
+        page.press('ArrowLeft')
+        page.press('ArrowLeft')
+        page.wait_for('held.length')
+        last = page.value('document.activeElement.value')
+        page.value('release()')
+        page.wait_for('answered === 3')
+        assert page.value('mostAtOnce') == 1
+        robot.peer.wait_for(
+            lambda: robot.parameter('det.iou_threshold') == pytest.approx(float(last)), last
+        )
 
     def test_it_records(self, page, robot):
         button = 'document.getElementById("record")'

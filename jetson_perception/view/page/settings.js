@@ -4,16 +4,17 @@ import { element, setText } from './dom.js';
 const byId = (id) => document.getElementById(id);
 
 export async function readSettings() {
+  const change = ++changes;
   let parameters;
   try {
     const response = await fetch('/parameters');
     if (!response.ok) throw new Error(await response.text());
     parameters = await response.json();
   } catch (error) {
-    showProblem(`The settings cannot be read: ${error.message}`);
+    showProblem(`The settings cannot be read: ${error.message}`, change);
     return;
   }
-  showProblem('');
+  dropProblem(change);
   const nodes = Map.groupBy
     ? Map.groupBy(parameters, (one) => one.node)
     : grouped(parameters);
@@ -84,7 +85,7 @@ function toggles(parameter) {
       const names = boxes.filter((one) => one.checked).map((one) => one.value);
       if (names.length === 0) {
         box.checked = true;
-        showProblem(`${parameter.name}: at least one class has to stay`);
+        showProblem(`${parameter.name}: at least one class has to stay`, ++changes);
       } else if (!await set(parameter, names.length === boxes.length ? [] : names)) {
         box.checked = !box.checked;
       }
@@ -98,7 +99,19 @@ function toggles(parameter) {
     element('div', { class: 'classes', role: 'group', 'aria-label': parameter.name }, ...labels));
 }
 
-async function set({ node, name }, value) {
+// A parameter's changes go one after another, so that the last one stays.
+const underWay = new Map();
+
+function set(parameter, value) {
+  const change = ++changes;
+  const key = `${parameter.node} ${parameter.name}`;
+  const done = (underWay.get(key) ?? Promise.resolve()).then(
+    () => send(parameter, value, change));
+  underWay.set(key, done);
+  return done;
+}
+
+async function send({ node, name }, value, change) {
   try {
     const response = await fetch('/parameters', {
       method: 'POST',
@@ -106,19 +119,32 @@ async function set({ node, name }, value) {
       body: JSON.stringify({ node, name, value }),
     });
     if (response.ok) {
-      showProblem('');
+      dropProblem(change);
       setText(byId('settings-done'), `${name} is set`);
       return true;
     }
     const text = await response.text();
-    showProblem(response.status === 422 ? JSON.parse(text).error : text);
+    showProblem(response.status === 422 ? JSON.parse(text).error : text, change);
   } catch (error) {
-    showProblem(`${name} was not set: ${error.message}`);
+    showProblem(`${name} was not set: ${error.message}`, change);
   }
   return false;
 }
 
-function showProblem(text) {
+// Changes are numbered, so that an answer that comes late leaves what was said of a later one.
+let changes = 0;
+let changeOfProblem = 0;
+
+function showProblem(text, change) {
+  changeOfProblem = change;
+  writeProblem(text);
+}
+
+function dropProblem(change) {
+  if (changeOfProblem <= change) writeProblem('');
+}
+
+function writeProblem(text) {
   const problem = byId('settings-problem');
   problem.hidden = !text;
   setText(problem, text);
