@@ -1,12 +1,14 @@
 """Text as pixels: rendered once, cached, and copied into images.
 
 Before version 5, OpenCV draws only ASCII. Pillow draws any letter that a font has, and joins
-letters in scripts that need it. Names and numbers recur from frame to frame, so rendered text is
-cached: a label then costs a few copies of pixels.
+letters in scripts that need it. Names recur from frame to frame, and so do the digits of numbers,
+so rendered text is cached: a label then costs a few copies of pixels.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,8 @@ _NAME_CHARACTERS = 60  # drawn of a class name
 _ASCENT, _DESCENT = 1.0, 0.28
 _kept = KeptPixels(32 << 20)  # a label of a 4K picture takes about 100 KiB
 _JOINERS = '\u200c\u200d'  # letters of Persian and of Indian scripts need them
+_PIECE = re.compile('[0-9.%#]|[^0-9.%#]+')  # a character of a number, or what is between numbers
+_FROM_THE_RIGHT = {'R', 'AL', 'AN'}  # where numbers may not be where they are in the text
 
 
 def drawn_name(class_names: Sequence[str], class_id: int) -> str:
@@ -136,7 +140,17 @@ def _is_printable(name: str) -> bool:
     return name.isprintable() or ''.join(c for c in name if c not in _JOINERS).isprintable()
 
 
+def _pieces(text: str) -> list[str]:
+    """The digits of a text, which recur even where its numbers do not, and what is between."""
+    if any(map(_FROM_THE_RIGHT.__contains__, map(unicodedata.bidirectional, text))):
+        return [text]
+    return _PIECE.findall(text)
+
+
 def _render(text: str, px: int) -> NDArray[np.uint8]:
+    pieces = _pieces(text)
+    if len(pieces) > 1:
+        return np.concatenate([rendered(piece, px) for piece in pieces], axis=1)
     from PIL import Image, ImageDraw
 
     font = sized(font_for(text) or PACKAGED, px)
@@ -150,6 +164,14 @@ def _render(text: str, px: int) -> NDArray[np.uint8]:
 
 
 def _lay(text: str, px: int, ground: Color, left: int, right: int) -> NDArray[np.uint8]:
+    pieces = _pieces(text)
+    if len(pieces) > 1:
+        last = len(pieces) - 1
+        laid = [
+            on_ground(piece, px, ground, left * (i == 0), right * (i == last))
+            for i, piece in enumerate(pieces)
+        ]
+        return np.concatenate(laid, axis=1)
     margins = cv2.copyMakeBorder(rendered(text, px), 0, 0, left, right, cv2.BORDER_CONSTANT)
     ink = np.array(legible_on(ground))
     share = margins[..., None].astype(np.float32) / 255

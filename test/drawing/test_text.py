@@ -1,5 +1,6 @@
 """Text as pixels."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -31,6 +32,23 @@ def test_every_text_of_a_size_is_as_high_and_has_its_own_pixels(text, px):
 def test_spaces_take_room():
     assert rendered('   ', 20).shape[1] > rendered(' ', 20).shape[1] > 2
     assert not rendered('   ', 20).any()
+
+
+@pytest.mark.parametrize('text', ['36.2%', 'orange 36.2%', '0.87 #12', '30.0 FPS', 'é 7'])
+def test_a_number_takes_the_same_room_whatever_its_digits(text):
+    ones = re.sub('[0-9]', '1', text)
+    assert rendered(text, 17).shape == rendered(ones, 17).shape
+    assert (rendered(text, 17) != rendered(ones, 17)).any()
+    label, of_ones = (on_ground(each, 17, (0, 0, 0), left=3, right=5) for each in (text, ones))
+    assert label.shape == of_ones.shape == (text_height(17), 8 + rendered(text, 17).shape[1], 3)
+    assert not label[:, :3].any()
+    assert not label[:, -5:].any()
+
+
+def test_a_number_beside_letters_from_the_right_is_laid_out_with_them():
+    joined = np.concatenate([rendered(piece, 20) for piece in ('قطة ', '1', '2')], axis=1)
+    whole = rendered('قطة 12', 20)
+    assert whole.shape != joined.shape or (whole != joined).any()
 
 
 def test_kept_pixels_are_read_only():

@@ -232,7 +232,7 @@ def test_multiclass_equals_the_plain_computation_bit_for_bit(logits, source_wh, 
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    classes=st.integers(2, 7),
+    classes=st.integers(2, 12),
     grid=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     source_wh=st.tuples(st.integers(1, 90), st.integers(1, 90)),
     sharpness=st.sampled_from([0.1, 3.0, 50.0]),
@@ -244,6 +244,28 @@ def test_any_sizes_equal_the_plain_computation(seed, classes, grid, source_wh, s
     transform = fit(source_wh, (grid[1], grid[0]), 'stretch')
     found = segment(logits, layout, transform, OF_LOGITS)
     assert np.array_equal(found.mask, plain_mask(logits[0], source_wh))
+
+
+@pytest.mark.parametrize('offset', [0.0, -3.0, 1000.0])
+@pytest.mark.parametrize('score', [0.125, 0.09375], ids=['wins_in_the_middle', 'never_wins'])
+def test_a_class_may_win_between_points_where_it_never_does(score, offset):
+    scores = np.zeros((5, 2, 2), np.float32)
+    scores[range(4), [0, 0, 1, 1], [0, 1, 0, 1]] = 0.375
+    scores[4] = score
+    scores += np.float32(offset)
+    layout = SegmentationLayout('logits', 5)
+    found = segment(scores[None], layout, fit((9, 9), (2, 2), 'stretch'), OF_LOGITS)
+    assert np.array_equal(found.mask, plain_mask(scores, (9, 9)))
+    assert (found.mask[4, 4] == 4) == (score > 0.375 / 4)
+
+
+@pytest.mark.parametrize('highest', [0, 3, 7, 8, 9, 255])
+def test_pixels_of_each_class_are_counted(highest):
+    ids = np.random.default_rng(highest).integers(0, highest + 1, (40, 30)).astype(np.int64)
+    ids[0, 0] = highest
+    layout = SegmentationLayout('class_ids', 6)
+    found = segment(ids[None], layout, fit((30, 40), (30, 40), 'stretch'), SegmentationOptions())
+    assert found.pixels.tolist() == np.bincount(ids.ravel(), minlength=6).tolist()
 
 
 def test_float16_and_channels_last():
