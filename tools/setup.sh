@@ -25,13 +25,31 @@ say() {
   [[ -n $quiet ]] || echo "$*"
 }
 
-# step TEXT COMMAND…: run the command with its output in the log, and print how long it took.
+# step TEXT COMMAND…: run the command with its output in the log, and print how long it took; on a
+# terminal also how long it has taken so far.
 step() {
-  local text=$1 start=$SECONDS
+  local text=$1 start=$SECONDS clock=
   shift
   quiet=
   printf '  %s … ' "$text"
-  if ! (set -e; "$@") >>"$log" 2>&1; then
+  if [[ -t 1 ]]; then
+    # Ctrl-C does not reach what a script has in the background, so it sees for itself.
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
+      printf '\r  %s … %d s' "$text" $((SECONDS - start))
+    done &
+    clock=$!
+  fi
+  # Not as a condition: there, bash goes on after a command that fails.
+  set +e
+  (set -e; "$@") >>"$log" 2>&1
+  local code=$?
+  set -e
+  if [[ -n $clock ]]; then
+    kill "$clock"
+    wait "$clock" 2>/dev/null || true
+    printf '\r  %s … ' "$text"
+  fi
+  if ((code)); then
     printf 'failed\n\n'
     tail -n 25 "$log" >&2
     stop "the step above failed; all of its output is in ${log#"$root"/}"
