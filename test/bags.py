@@ -18,12 +18,14 @@ def write_bag(
     encoding='bgr8',
     storage=StoragePlugin.MCAP,
     camera_info=None,
+    other_topic_until_ns=0,
 ):
     """A bag of 64x48 pictures, each of one gray level; one that is None is no picture.
 
     Picture n is stamped `first_stamp_ns + n * gap_ns`, or not at all where `first_stamp_ns` is 0,
     and recorded at `logged_ns + n * gap_ns`. `camera_info` has fields of a CameraInfo of 64x48
-    that is recorded first, on the topic beside the first one.
+    that is recorded first, on the topic beside the first one; `region` and `binning` of it are its
+    roi and binning. Another topic without images may last longer.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     kind = 'sensor_msgs/msg/CompressedImage' if compressed else 'sensor_msgs/msg/Image'
@@ -47,6 +49,11 @@ def write_bag(
             for connection in connections:
                 data = store.serialize_cdr(message, kind)
                 bag.write(connection, logged_ns + index * gap_ns, data)
+        if other_topic_until_ns:
+            text = store.types['std_msgs/msg/String']('done')
+            connection = bag.add_connection('/log', 'std_msgs/msg/String', typestore=store)
+            data = store.serialize_cdr(text, 'std_msgs/msg/String')
+            bag.write(connection, logged_ns + other_topic_until_ns, data)
     return folder
 
 
@@ -55,15 +62,17 @@ def _write_camera_info(bag, store, image_topic, logged_ns, fields):
     make = store.types
     time = make['builtin_interfaces/msg/Time'](1, 0)
     sizes = {'d': 0, 'k': 9, 'r': 9, 'p': 12}
+    binning_xy = fields.get('binning', (0, 0))
+    left, top, width, height = fields.get('region', (0, 0, 0, 0))
     message = make[kind](
         header=make['std_msgs/msg/Header'](time, 'front_optical'),
-        height=48,
-        width=64,
+        height=fields.get('height', 48),
+        width=fields.get('width', 64),
         distortion_model='plumb_bob',
         **{name: np.array(fields.get(name, [0] * size), float) for name, size in sizes.items()},
-        binning_x=0,
-        binning_y=0,
-        roi=make['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
+        binning_x=binning_xy[0],
+        binning_y=binning_xy[1],
+        roi=make['sensor_msgs/msg/RegionOfInterest'](left, top, height, width, False),
     )
     topic = f'{image_topic.rpartition("/")[0]}/camera_info'
     connection = bag.add_connection(topic, kind, typestore=store)

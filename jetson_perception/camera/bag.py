@@ -73,6 +73,7 @@ class BagSource:
         self._images: Iterator[BagImage] = iter(())
         self._pacer = Pacer(0)
         self._logged_ns: int | None = None
+        self._first_gap_s = 0.0
         self._first_ns = 0
         self._read = 0
 
@@ -97,7 +98,7 @@ class BagSource:
             self.rate_hz = self._frame_rate or self._bag.rate_hz
             self.frame_count = self._bag.count
             self._pacer = Pacer(self._frame_rate or 0)
-            self._begin(self._bag)
+            self._begin(self._bag, after_s=0.0)
 
     def read(self) -> CapturedFrame:
         """The next image that can be used, when it is due.
@@ -137,9 +138,11 @@ class BagSource:
                 self._bag.close()
                 self._bag = None
 
-    def _begin(self, bag: BagReader) -> None:
+    def _begin(self, bag: BagReader, after_s: float) -> None:
+        """Read from the first image on, which is due so long after the one before."""
         self._images = bag.images()
         self._logged_ns = None
+        self._first_gap_s = after_s
         self._read = 0
 
     def _with_topic(self, topic: str) -> str:
@@ -156,7 +159,7 @@ class BagSource:
                     )
                 if not self._loop:
                     raise EndOfStream(f'{self.uri} ended after {counted(self._read, "image")}')
-                self._begin(bag)
+                self._begin(bag, after_s=1 / bag.rate_hz)
                 continue
             try:
                 decoded = image.decode(self._max_image_pixels)
@@ -169,8 +172,10 @@ class BagSource:
 
     def _wait_for(self, logged_ns: int) -> None:
         if self._frame_rate is None:
-            before_ns = logged_ns if self._logged_ns is None else self._logged_ns
-            self._pacer.wait(self._closed, max(logged_ns - before_ns, 0) / 1e9)
+            gap_s = self._first_gap_s
+            if self._logged_ns is not None:
+                gap_s = max(logged_ns - self._logged_ns, 0) / 1e9
+            self._pacer.wait(self._closed, gap_s)
         else:
             self._pacer.wait(self._closed)
         self._logged_ns = logged_ns

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import islice, pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.camera.bag_cut_off import cut_off_files
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _RATE_IF_UNKNOWN = 30.0
+_MEASURED = 11  # images at the beginning
+_SHORTEST_GAP_S = 1e-3
 
 
 class DecodedImage(NamedTuple):
@@ -125,7 +129,8 @@ class BagReader:
     Attributes
     ----------
     rate_hz : float
-        Images a second on average.
+        Images a second, as the first ones were recorded; the bag's duration tells nothing of it,
+        as other topics may begin earlier and last longer.
     calibration : Calibration or None
         What the camera_info recorded beside the images says.
 
@@ -175,9 +180,7 @@ class BagReader:
             raise
         self.calibration = recorded_calibration(self._reader, self._chosen[0].topic)
         self.count = sum(each.msgcount for each in self._chosen)
-        lasts_s = self._reader.duration / 1e9
-        rate_hz = (self.count - 1) / lasts_s if lasts_s > 0 else 0.0
-        self.rate_hz = rate_hz if 0 < rate_hz <= 1000 else _RATE_IF_UNKNOWN
+        self.rate_hz = self._usual_rate()
 
     def images(self) -> Iterator[BagImage]:
         """The topic's messages, in the order of recording.
@@ -195,6 +198,17 @@ class BagReader:
             raise
         except Exception as err:  # of what a file holds beyond its index
             raise self._unreadable(err) from err
+
+    def _usual_rate(self) -> float:
+        times_ns: list[int] = []
+        with (
+            suppress(Exception),  # `images` says what is damaged
+            closing(self._reader.messages(connections=self._chosen)) as messages,
+        ):
+            times_ns += (logged_ns for _, logged_ns, _ in islice(messages, _MEASURED))
+        gaps_ns = [later - earlier for earlier, later in pairwise(times_ns)]
+        gap_s = median(gaps_ns) / 1e9 if gaps_ns else 0.0
+        return 1 / gap_s if gap_s >= _SHORTEST_GAP_S else _RATE_IF_UNKNOWN
 
     def close(self) -> None:
         """Close the files; twice is harmless."""

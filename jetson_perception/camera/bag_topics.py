@@ -10,6 +10,7 @@ from jetson_perception.camera.calibration import (
     MOST_COEFFICIENTS,
     Calibration,
     UncalibratedError,
+    calibration_of_part,
 )
 from jetson_perception.camera.calibration_text import checked_calibration
 from jetson_perception.errors import ParameterError
@@ -129,4 +130,7 @@ def _calibration_of(message: Any, topic: str) -> Calibration:
         rectification_matrix=tuple(map(float, r)),
         projection_matrix=tuple(map(float, p)),
     )
-    return checked_calibration(given, Path(topic))
+    roi = message.roi
+    region = int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)
+    binning_xy = int(message.binning_x), int(message.binning_y)
+    return calibration_of_part(checked_calibration(given, Path(topic)), region, binning_xy)

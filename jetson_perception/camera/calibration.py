@@ -122,6 +122,40 @@ class Calibration:
         )
 
 
+def calibration_of_part(
+    whole: Calibration, region: tuple[int, int, int, int], binning_xy: tuple[int, int]
+) -> Calibration:
+    """The calibration of images that a camera cuts out and bins, as its camera_info tells.
+
+    K and P of a camera_info are of the camera's full resolution (sensor_msgs/CameraInfo).
+
+    Parameters
+    ----------
+    whole : Calibration
+        Of the full resolution.
+    region : tuple of int
+        Left, top, width and height of what is cut out, pixels of the full resolution; a width or
+        height of 0 stands for all of it.
+    binning_xy : tuple of int
+        How many pixels become one, across and down; 0 is as 1.
+
+    Raises
+    ------
+    ParameterError
+        When binning changes the aspect ratio by more than rounding.
+    """
+    left, top, width, height = region
+    full_wh = width or whole.size_wh[0], height or whole.size_wh[1]
+    cut = replace(
+        whole,
+        size_wh=full_wh,
+        camera_matrix=_moved(whole.camera_matrix, 3, left, top),
+        projection_matrix=_moved(whole.projection_matrix, 4, left, top),
+    )
+    across, down = (max(each, 1) for each in binning_xy)
+    return cut.scaled_to((max(full_wh[0] // across, 1), max(full_wh[1] // down, 1)))
+
+
 def load_calibration(path: str | Path) -> Calibration:
     """The calibration in a YAML file of camera_calibration or camera_info_manager.
 
@@ -311,6 +345,16 @@ def _number(file: Path, name: str, value: Any) -> float:
             if math.isfinite(number):
                 return number
     raise _error(file, f'has {_show(value)} in the data of {name}; expected numbers alone')
+
+
+def _moved(matrix: tuple[float, ...], columns: int, left: int, top: int) -> tuple[float, ...]:
+    """A matrix whose pixels begin there; one of zeros, of a camera not calibrated, as it is."""
+    if not any(matrix):
+        return matrix
+    moved = list(matrix)
+    moved[2] -= left
+    moved[columns + 2] -= top
+    return tuple(moved)
 
 
 def _scaled(

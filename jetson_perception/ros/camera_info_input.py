@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
-from jetson_perception.camera.calibration import MOST_COEFFICIENTS, Calibration
+from jetson_perception.camera.calibration import (
+    MOST_COEFFICIENTS,
+    Calibration,
+    calibration_of_part,
+)
 from jetson_perception.depth.rays import Rays
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import counted, printable
@@ -101,20 +105,15 @@ def calibration_of(msg: CameraInfo) -> Calibration:
             f'{counted(len(msg.d), "coefficient")}; expected the size of the images and at most '
             f'{MOST_COEFFICIENTS}: mend the calibration of the camera'
         )
-    roi, k, p = msg.roi, [float(each) for each in msg.k], [float(each) for each in msg.p]
-    width, height = roi.width or msg.width, roi.height or msg.height
-    for matrix in (k, p):
-        columns = len(matrix) // 3
-        matrix[2] -= roi.x_offset
-        matrix[columns + 2] -= roi.y_offset
     full = Calibration(
-        (int(width), int(height)),
+        (msg.width, msg.height),
         '',
         msg.distortion_model,
         tuple(float(each) for each in msg.d),
-        tuple(k),
+        tuple(float(each) for each in msg.k),
         tuple(float(each) for each in msg.r),
-        tuple(p),
+        tuple(float(each) for each in msg.p),
     )
-    binned = width // max(msg.binning_x, 1), height // max(msg.binning_y, 1)
-    return full.scaled_to((max(int(binned[0]), 1), max(int(binned[1]), 1)))
+    roi = msg.roi
+    region = roi.x_offset, roi.y_offset, roi.width, roi.height
+    return calibration_of_part(full, region, (msg.binning_x, msg.binning_y))

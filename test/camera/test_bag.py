@@ -150,6 +150,57 @@ def test_pace(opened, tmp_path, monkeypatch, rate, gaps_s):
     assert waits[:3] == [(rate or 0, pytest.approx(gap) if gap else gap) for gap in gaps_s]
 
 
+@pytest.mark.parametrize(
+    ('grays', 'gap_s'),
+    [
+        pytest.param([40, 120, 200], 0.02, id='of_many'),
+        pytest.param([40], 1 / 30, id='of_one_alone'),
+        pytest.param([None, 40], 0.02, id='after_one_of_no_use'),
+    ],
+)
+def test_the_first_image_of_another_round_is_a_gap_behind_the_last(
+    opened, tmp_path, monkeypatch, grays, gap_s
+):
+    waits = []
+
+    class StandInPacer:
+        def __init__(self, rate):
+            pass
+
+        def wait(self, cancelled, gap_s=None):
+            waits.append(gap_s)
+
+    monkeypatch.setattr(bag_module, 'Pacer', StandInPacer)
+    path = write_bag(tmp_path / 'drive', grays)
+    source = opened(f'bag://{path}', loop=True, frame_rate=None)
+    usable = sum(gray is not None for gray in grays)
+    for _ in range(2 * usable + 1):
+        source.read()
+    assert waits[0] == 0
+    assert waits[usable] == waits[2 * usable] == pytest.approx(gap_s)
+
+
+@pytest.mark.parametrize(
+    ('count', 'gap_ns', 'rate_hz'),
+    [
+        pytest.param(20, 100_000_000, 10.0, id='slow'),
+        pytest.param(3, 20_000_000, 50.0, id='few'),
+        pytest.param(1, 100_000_000, 30.0, id='one'),
+        pytest.param(5, 0, 30.0, id='all_at_once'),
+    ],
+)
+def test_the_rate_is_that_of_the_images_whatever_else_was_recorded(
+    opened, tmp_path, count, gap_ns, rate_hz
+):
+    ten_minutes = 600 * 10**9
+    path = write_bag(
+        tmp_path / 'drive', [40] * count, gap_ns=gap_ns, other_topic_until_ns=ten_minutes
+    )
+    source = opened(f'bag://{path}')
+    assert source.rate_hz == pytest.approx(rate_hz)
+    assert len(read_all(source, most=count + 1)) == count
+
+
 @pytest.mark.parametrize('name', ['nothing', 'nothing.mcap', 'broken.bag', 'broken.db3'])
 def test_no_bag(opened, tmp_path, name):
     for broken in ('broken.bag', 'broken.db3'):
@@ -349,6 +400,27 @@ class TestHeaderAndCameraInfo:
         assert one.calibration.camera_matrix == tuple(K)
         assert one.calibration.size_wh == (64, 48)
         assert other.calibration is one.calibration
+
+    @pytest.mark.parametrize(
+        ('part', 'size_wh', 'expected'),
+        [
+            pytest.param({'region': (320, 240, 640, 480)}, (640, 480), (1000, 320, 240), id='cut'),
+            pytest.param({'binning': (2, 2)}, (640, 480), (500, 319.75, 239.75), id='binned'),
+            pytest.param(
+                {'region': (320, 240, 640, 480), 'binning': (2, 2)},
+                (320, 240),
+                (500, 159.75, 119.75),
+                id='cut_and_binned',
+            ),
+        ],
+    )
+    def test_of_a_part_of_the_sensor(self, opened, tmp_path, part, size_wh, expected):
+        whole = {'width': 1280, 'height': 960, 'k': [1000, 0, 640, 0, 1000, 480, 0, 0, 1]}
+        path = write_bag(tmp_path / 'drive', [40], camera_info=CALIBRATED | whole | part)
+        found = opened(f'bag://{path}').read().calibration
+        k = found.camera_matrix
+        assert (found.size_wh, (k[0], k[2], k[5])) == (size_wh, expected)
+        assert found.projection_matrix[2] != CALIBRATED['p'][2]
 
     @pytest.mark.parametrize(
         ('info', 'warns'),
