@@ -12,6 +12,7 @@ from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.machine import describe_machine, load, load_note
 from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
+from jetson_perception.camera.shown import shown
 from jetson_perception.engines import open_engine
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
@@ -330,8 +331,9 @@ def _memory(on_device: bool) -> dict[str, float]:
 
 def _settings(settings: Settings) -> dict[str, Any]:
     """The figures as JSON types, without those that are None."""
+    told = asdict(settings) | {'source': shown(settings.source)}
     return {
         name: str(value) if name == 'overrides' else value
-        for name, value in asdict(settings).items()
+        for name, value in told.items()
         if value is not None
     }

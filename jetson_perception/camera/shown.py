@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HIDDEN = '…'
 """Replaces what is not shown."""
@@ -45,6 +45,7 @@ _PROPERTY = re.compile(r'([A-Za-z][A-Za-z0-9_:-]*)\s*=(.*)', re.DOTALL)
 _PLAIN_PATH = re.compile(r'[\w ./~*?+,()\[\]-]*')
 _TOPIC = re.compile(r'[A-Za-z0-9_/]{0,200}')
 _LOCAL_PATH = re.compile(r'/(?!/)|~|\.{1,2}/')
+_URI_IN_A_WORD = re.compile(r'(.*?)((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://.*)', re.DOTALL)
 _URL_INSIDE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')  # as in file:///rtsp://…
 
 # The values of these are not secret, and errors are often about them.
@@ -99,6 +100,22 @@ def shown(source: str | int) -> str:
     if scheme in ('rtsp', 'rtsps'):
         return printable(show(text))
     return printable(f'{scheme}://{show(rest)}')
+
+
+def shown_words(words: Iterable[str]) -> str:
+    """A command line as it may be kept in files and logs: its sources as `shown` has them.
+
+    Examples
+    --------
+    >>> shown_words(['yolo_node', '-p', 'source:=rtsp://me:s3cret@10.0.0.2/live/main'])
+    "yolo_node -p 'source:=rtsp://10.0.0.2/live/…'"
+    """
+    return shlex.join(map(_shown_word, words))
+
+
+def _shown_word(word: str) -> str:
+    given = _URI_IN_A_WORD.fullmatch(word)
+    return word if given is None else f'{given[1]}{shown(given[2])}'
 
 
 def address(url: str) -> str:

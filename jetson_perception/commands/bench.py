@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ from jetson_perception.commands.bench_graph import (
     bench_graph,
     refuse_graph_options,
 )
-from jetson_perception.commands.figures import tell_written, write_figures
+from jetson_perception.commands.figures import tell_written, typed_command, write_figures
 from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
 from jetson_perception.commands.overrides import read_overrides
@@ -152,7 +150,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     record = measure(
         settings, lambda text: console.print(f'{text} …', highlight=False, soft_wrap=True)
     )
-    record = {'command': shlex.join(['jetson-perception', *sys.argv[1:]]), **record}
+    record = {'command': typed_command(), **record}
     print_report(Console(), record)
     write_figures(arguments.json, record, indent=1)
     if arguments.plot:

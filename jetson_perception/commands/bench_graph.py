@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from rich.console import Console
 from jetson_perception.benchmark.graph.report import print_graph_report
 from jetson_perception.benchmark.graph.session import measure_graph
 from jetson_perception.benchmark.graph.settings import GraphSettings
-from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.figures import typed_command, write_figures
 from jetson_perception.commands.options import positive
 from jetson_perception.commands.version import package_version
 from jetson_perception.errors import ParameterError
@@ -113,7 +111,7 @@ def bench_graph(arguments: argparse.Namespace) -> int:
         settings, lambda text: console.print(f'{text} …', highlight=False, markup=False)
     )
     record = {
-        'command': shlex.join(['jetson-perception', *sys.argv[1:]]),
+        'command': typed_command(),
         'version': package_version(),
         'time': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         **record,

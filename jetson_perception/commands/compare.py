@@ -123,7 +123,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     figures = {
         'a': {'model': arguments.a, 'runtime': runtimes[0]},
         'b': {'model': arguments.b, 'runtime': runtimes[1]},
-        'images': arguments.images,
+        'images': shown(arguments.images),
         'past': [limit.figure for limit in past],
         **agreement.figures(),
     }

@@ -7,6 +7,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.camera.shown import shown_words
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import printable
 
@@ -26,6 +27,11 @@ def write_figures(path: Path | None, figures: object, indent: int = 2) -> None:
         content = json.dumps(_as_json(figures), indent=indent, allow_nan=False)
         write_output(path, content + '\n', parameter='json')
         tell_written('figures', path)
+
+
+def typed_command() -> str:
+    """What was typed, without the passwords of sources: people pass on what files keep."""
+    return shown_words(['jetson-perception', *sys.argv[1:]])
 
 
 def _as_json(figures: Any) -> Any:

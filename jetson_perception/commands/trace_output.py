@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from jetson_perception.commands.figures import tell_written
+from jetson_perception.commands.figures import tell_written, typed_command
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import counted
 from jetson_perception.process.tables import print_table
@@ -42,8 +40,7 @@ def write_trace(path: Path | None, traces: Sequence[ProcessTrace]) -> None:
     """
     if path is None:
         return
-    command = shlex.join(['jetson-perception', *sys.argv[1:]])
-    text = json.dumps(trace_document(traces, command), separators=(',', ':'))
+    text = json.dumps(trace_document(traces, typed_command()), separators=(',', ':'))
     write_output(path, text + '\n', parameter='output')
     tell_written('the events, for ui.perfetto.dev,', path)
 

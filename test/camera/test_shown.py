@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jetson_perception.camera import open_source
-from jetson_perception.camera.shown import quotes_secret, shown
+from jetson_perception.camera.shown import quotes_secret, shown, shown_words
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import PerceptionError
 
@@ -183,3 +183,29 @@ def test_no_secret_of_a_url_behind_another_scheme_is_shown(scheme, slash):
     with pytest.raises(PerceptionError) as refused:
         open_source(f'{scheme}://{slash}rtsp://admin:s3cret@127.0.0.1:1/x').open()
     assert 's3c' not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    'word',
+    [
+        'rtsp://me:s3cret@10.0.0.2/live',
+        '--images=rtsp://me:s3cret@10.0.0.2/live',
+        'source:=rtsp://me:s3cret@10.0.0.2/live',
+        'sources:=["scene://people", "rtsp://me:s3cret@10.0.0.2/live"]',
+        '"rtsp://me:s3cret@10.0.0.2/live"',
+        'gst://rtspsrc location=rtsp://me:s3cret@10.0.0.2/live ! decodebin',
+        'http://me:s3cret@10.0.0.2/live.mjpg',
+        '-x\nrtsp://me:s3cret@10.0.0.2/live',
+    ],
+)
+def test_a_command_line_is_kept_without_passwords(word):
+    line = shown_words(['jetson-perception', 'run', 'my model.onnx', word, '--counts'])
+    assert 's3cret' not in line
+    assert line.startswith("jetson-perception run 'my model.onnx' ")
+    assert line.endswith(' --counts')
+    assert '://' in line
+
+
+def test_what_is_no_source_is_kept_as_it_is():
+    words = ['a', '--set', 'class_names=["x", "y z"]', 'https', '://', '/data/x.mp4']
+    assert shlex.split(shown_words(words)) == words

@@ -7,7 +7,7 @@ import pytest
 import small_networks
 
 from jetson_perception.commands import convert
-from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.figures import typed_command, write_figures
 from jetson_perception.commands.main import main
 
 
@@ -32,3 +32,8 @@ def test_results_of_different_shapes(tmp_path, monkeypatch, capsys):
     said = strictly(tmp_path / 'said.json')
     assert said['difference'] == {'pictures': 1, 'largest': None, 'share': None}
     assert 'results differ' in said['problem']
+
+
+def test_what_was_typed_is_kept_without_passwords(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['x', 'run', 'oranges', 'rtsp://me:s3cret@10.0.0.2/live'])
+    assert typed_command() == 'jetson-perception run oranges rtsp://10.0.0.2/live'

@@ -19,6 +19,7 @@ from jetson_perception.benchmark.graph.required_ros import require_ros
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine, load_note
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 
@@ -297,7 +298,11 @@ def _circumstances(
         },
         'commit': commit(),
         'variables': variables(os.environ),
-        'settings': {**asdict(settings), 'answer_type': topics.answer_type},
+        'settings': {
+            **asdict(settings),
+            'answer_type': topics.answer_type,
+            'source': shown(settings.source),
+        },
         'picture': {
             'width': picture.size_wh[0],
             'height': picture.size_wh[1],

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jetson_perception.camera.shown import shown_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -86,9 +88,9 @@ def exists(pid: int) -> bool:
 
 
 def command_of(pid: int) -> str:
-    """What a process is, for people: its command line, without what is not UTF-8."""
+    """What a process is, for people: its command line, without passwords of sources."""
     words = _read(pid, 'cmdline').rstrip('\0').split('\0')
-    return ' '.join(words)
+    return shown_words(words)
 
 
 def cpu_s(pid: int) -> float:
