@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: How long a transform may be later than the image that it is for.
 _PATIENCE = Duration(seconds=0.1)
+#: An image that is earlier by more is of a recording that began anew, or of a clock that was set.
+_JUMP_NS = 10**9
 
 
 class TargetFrame:
@@ -51,6 +53,7 @@ class TargetFrame:
         self._error: Any = tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
+        self._latest_ns = 0
 
     def moved(self, objects: SpatialObjects, header: Header) -> tuple[SpatialObjects, Header]:
         """Objects in the camera's frame, in this one; and the header that goes with them.
@@ -62,9 +65,11 @@ class TargetFrame:
         ImageError
             When tf does not know how the frames lie at the time of the image.
         """
+        stamp = Time.from_msg(header.stamp)
+        self._follow(stamp.nanoseconds)
         try:
             found = self._buffer.lookup_transform(
-                self._frame, header.frame_id, Time.from_msg(header.stamp), _PATIENCE
+                self._frame, header.frame_id, stamp, _PATIENCE
             ).transform
         except self._error as err:
             raise ImageError(
@@ -75,6 +80,17 @@ class TargetFrame:
         at, turn = found.translation, found.rotation
         moved = objects.moved((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
         return moved, Header(stamp=header.stamp, frame_id=self._frame)
+
+    def _follow(self, stamp_ns: int) -> None:
+        """Forget transforms of a time that is over: tf2 refuses all that are older than those.
+
+        Its buffer does so by itself where it has a node's clock, but not in Python. Static
+        transforms stay.
+        """
+        if stamp_ns < self._latest_ns - _JUMP_NS:
+            self._buffer.clear()
+            self._latest_ns = stamp_ns
+        self._latest_ns = max(self._latest_ns, stamp_ns)
 
     def close(self) -> None:
         """Listen no more."""
