@@ -47,6 +47,24 @@ def test_the_unit_uses_what_its_environment_file_sets():
     assert 'lib/jetson_perception/${NODE}"' in command
 
 
+def test_an_environment_file_with_a_node_alone_is_enough():
+    (command,) = re.findall(r"ExecStart=/bin/bash -c '(.*?)'\n", UNIT, re.DOTALL)
+    defaults = dict(
+        word.split('=', 1)
+        for line in re.findall(r'^Environment=(.*)$', UNIT, re.MULTILINE)
+        for word in line.split()
+    )
+    assert set(re.findall(r'\$\{(\w+)\}', command)) - set(defaults) == {'NODE'}
+    assert defaults['NAMESPACE'] == '/'  # ROS refuses an empty one
+    assert defaults['WORKSPACE'] == ENVIRONMENT['WORKSPACE']
+
+
+def test_the_unit_waits_for_the_network():
+    """Fast DDS uses no interface that comes after a node has started."""
+    for setting in ('Wants', 'After'):
+        assert re.findall(rf'^{setting}=(.*)$', UNIT, re.MULTILINE) == ['network-online.target']
+
+
 def test_parameters_of_the_example_exist():
     content = yaml.safe_load((DEPLOY / 'systemd' / 'yolo.yaml').read_text('utf-8'))
     parameters = content['/**']['ros__parameters']
