@@ -15,7 +15,7 @@ fi
 
 _jetson_perception_env() {
   local root venv distribution shell entry variable
-  root=$(cd "$(dirname "$1")/.." && pwd -P) || return 1
+  root=$(CDPATH='' cd -- "$(dirname -- "$1")/.." && pwd -P) || return 1
   venv=$root/.venv
   shell=bash
   [ -z "${ZSH_VERSION:-}" ] || shell=zsh
