@@ -206,3 +206,72 @@ def test_cdpath_leads_no_script_elsewhere(tmp_path, path):
         timeout=DEADLINE_S,
     )
     assert done.stdout == f'{tmp_path.resolve()}/here\n'
+
+
+@pytest.fixture(params=['bash', 'zsh'])
+def env_of(tmp_path, request):
+    """A function that sources tools/env.sh of a checkout whose environment has a distribution."""
+    shell = request.param
+    if shutil.which(shell) is None:
+        pytest.skip(f'{shell} is not installed')
+    here = tmp_path / 'here'
+    libraries = 'here/.venv/lib/python3.12/site-packages/ros_rclpy.libs'
+    for folder in ('here/tools', 'here/install', 'here/.venv/share/rclpy', libraries):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ('env.sh', 'find_distribution.sh'):
+        shutil.copy(ROOT / 'tools' / name, here / 'tools')
+    for name in ('share/rclpy/package.xml', 'pyvenv.cfg'):
+        (here / '.venv' / name).touch()
+    for folder in ('ros', 'other'):
+        (tmp_path / folder / 'share/rclpy').mkdir(parents=True)
+        (tmp_path / folder / 'share/rclpy/package.xml').touch()
+    prefix = f'export AMENT_PREFIX_PATH={tmp_path}/ros ROS_DISTRO=jazzy'
+    (tmp_path / f'ros/setup.{shell}').write_text(prefix)
+    (here / f'install/local_setup.{shell}').touch()
+
+    def source(distribution, sourced=''):
+        (here / '.venv/distribution').write_text(f'{distribution}\n')
+        there = {'AMENT_PREFIX_PATH': sourced, 'ROS_DISTRO': 'jazzy' if sourced else ''}
+        done = subprocess.run(
+            [shell, '-c', 'source tools/env.sh; echo "$?" "$AMENT_PREFIX_PATH"'],
+            cwd=here,
+            env=os.environ | there | {'PYTHONPATH': ''},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+        return (*done.stdout.rstrip('\n').split(' '), done.stderr)
+
+    return source
+
+
+def test_a_distribution_that_is_gone_is_an_error(env_of, tmp_path):
+    code, prefixes, told = env_of(tmp_path / 'gone')
+    assert (code, prefixes) == ('1', '')
+    (line,) = told.splitlines()
+    assert f'{tmp_path}/gone, whose ROS 2' in line
+    assert f'run `make setup` in {tmp_path}/here' in line
+
+
+@pytest.mark.parametrize('distribution', ['', 'ros'])
+def test_a_shell_that_has_sourced_another_distribution_is_an_error(env_of, tmp_path, distribution):
+    """Its modules would be found first."""
+    ours = distribution and tmp_path / distribution
+    code, prefixes, told = env_of(ours, f'{tmp_path}/other')
+    assert (code, prefixes) == ('1', f'{tmp_path}/other')
+    (line,) = told.splitlines()
+    assert f'sourced ROS 2 of {tmp_path}/other, and' in line
+    assert f'that of {ours or "PyPI"}; use a shell' in line
+
+
+@pytest.mark.parametrize('sourced', ['', 'ros', 'other:ros'])
+def test_the_distribution_of_the_environment(env_of, tmp_path, sourced):
+    before = ':'.join(f'{tmp_path}/{name}' for name in filter(None, sourced.split(':')))
+    code, prefixes, told = env_of(tmp_path / 'ros', before)
+    assert (code, prefixes, told) == ('0', before or f'{tmp_path}/ros', '')
+
+
+def test_an_environment_with_ros_from_pypi_may_be_sourced_again(env_of, tmp_path):
+    venv = str(tmp_path / 'here/.venv')
+    for sourced in ('', venv):
+        assert env_of('', sourced) == ('0', venv, '')
