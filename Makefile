@@ -7,12 +7,17 @@ SHELL := /bin/bash
 
 ready := tools/setup.sh --quiet && source tools/env.sh
 
+# $(call option,--source,SOURCE): an option with a variable's text, if it is given. It is what was
+# typed: neither make nor the shell finds anything in it, such as the $ of a password.
+option = $(if $(value $2),$1 $(call quoted,$2))
+quoted = '$(subst ','\'',$(value $1))'
+
 # Options of `make demo`, those that are given.
 demo_options = \
-	$(if $(SOURCE),--source '$(SOURCE)') \
-	$(if $(MODEL),--model '$(MODEL)') \
-	$(if $(DURATION),--duration '$(DURATION)') \
-	$(if $(OUTPUT),--output '$(OUTPUT)') \
+	$(call option,--source,SOURCE) \
+	$(call option,--model,MODEL) \
+	$(call option,--duration,DURATION) \
+	$(call option,--output,OUTPUT) \
 	$(if $(filter-out false,$(VIEW)),--view)
 
 help: ## List the targets
@@ -22,10 +27,10 @@ setup: ## Get what is missing, build the package: SCENES=OFF leaves the rendered
 	@tools/setup.sh
 
 demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder VIEW=true
-	@$(ready) && python -m jetson_perception.ros.demo $(demo_options) $(ARGS)
+	@$(ready) && python -m jetson_perception.ros.demo $(demo_options) $(value ARGS)
 
 demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered people
-	@$(ready) && python -m jetson_perception.ros.demo --node yolo $(demo_options) $(ARGS)
+	@$(ready) && python -m jetson_perception.ros.demo --node yolo $(demo_options) $(value ARGS)
 
 # ROS and other packages bring pytest plugins that break with a newer pytest; the tests need one.
 # It runs four files at a time, also on two processors, as tests of nodes mostly wait; beside a test
@@ -33,16 +38,16 @@ demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered p
 pytest := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -p xdist -n 4 --dist loadfile --no-loadscope-reorder
 
 test: lint ## Check the code, then run all but the slow tests: ARGS='-k yolo -x' goes to pytest
-	@$(ready) && $(pytest) -m 'not slow' $(ARGS)
+	@$(ready) && $(pytest) -m 'not slow' $(value ARGS)
 
 test-all: lint ## The same with the slow tests
-	@$(ready) && $(pytest) $(ARGS)
+	@$(ready) && $(pytest) $(value ARGS)
 
 test-slow: ## Run the slow tests alone, or a part of them: SLICE=1/4
-	@$(ready) && $(pytest) -m slow $(if $(SLICE),--slice '$(SLICE)') $(ARGS)
+	@$(ready) && $(pytest) -m slow $(call option,--slice,SLICE) $(value ARGS)
 
 soak: ## Run two cameras and all engines for long, and see that nothing grows: MINUTES=120
-	@$(ready) && python tools/soak.py $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)
+	@$(ready) && python tools/soak.py $(call option,--minutes,MINUTES) $(value ARGS)
 
 lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy
@@ -51,7 +56,8 @@ lint: ## Check style, layout and types of the code
 docs_python := .docs-venv/bin/python
 
 docs: ## Build the site of docs/ into site/; a link that leads nowhere is an error
-	@[ -x $(docs_python) ] || $(or $(PYTHON),python3) -m venv .docs-venv
+	@[ -e .docs-venv/made ] || { $(if $(value PYTHON),$(call quoted,PYTHON),python3) -m venv --clear .docs-venv && \
+		touch .docs-venv/made; }
 	@$(docs_python) -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
 	@NO_MKDOCS_2_WARNING=1 $(docs_python) -m mkdocs build --strict
 

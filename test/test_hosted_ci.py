@@ -1,8 +1,12 @@
 """What a hosted CI and pre-commit run is what people run."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,3 +91,37 @@ def test_the_soak_runs_every_night():
     (job,) = jobs('soak').values()
     assert 'make soak MINUTES=10' in scripts(job)
     assert job['timeout-minutes'] > 20
+
+
+@pytest.mark.parametrize(('code', 'expected'), [(100, 100), (0, 0)])
+def test_packages_that_cannot_be_installed_are_a_failure(tmp_path, code, expected):
+    """Else tests that need them are skipped, and nobody sees it."""
+    programs = tmp_path / 'bin'
+    for folder in ('bin', '.ci', 'tools'):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / '.ci/run', tmp_path / '.ci')
+    (tmp_path / 'tools/env.sh').write_text('return 1\n')
+    for name in ('bash', 'cat', 'dirname', 'env', 'grep', 'id', 'mktemp', 'rm', 'tail', 'tee'):
+        (programs / name).symlink_to(shutil.which(name))
+    standins = {
+        'apt-get': f'[ "$1" = update ] || exit {code}',
+        'make': 'echo "=== 3 passed in 1 s ==="',
+        'sudo': '"$@"',
+        'chromium': '',
+    }
+    for name, script in standins.items():
+        (programs / name).write_text(f'#!{shutil.which("bash")}\n{script}\n')
+        (programs / name).chmod(0o755)
+    done = subprocess.run(
+        [str(tmp_path / '.ci/run')],
+        env=os.environ | {'PATH': str(programs)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == expected, done.stdout
+    *problem, _, _, target, summary = done.stdout.splitlines()[-5:]
+    assert (target, summary) == ('make test', '=== 3 passed in 1 s ===')
+    wanted = 'apt-get install build-essential git .*: failed with 100'
+    assert bool(re.fullmatch(wanted, problem[0])) == bool(code)

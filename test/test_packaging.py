@@ -36,9 +36,11 @@ MOST_BYTES = 7_000_000
 
 
 def build_wheel(project: Path, names: list[str], folder: Path) -> Path:
-    """The wheel of a copy: a build leaves its folders beside setup.py."""
+    """The wheel of a copy: a build leaves its folders beside setup.py, as one before this did."""
     source, target = folder / 'source', folder / 'wheel'
-    source.mkdir()
+    before = source / 'build/lib' / names[0]
+    before.mkdir(parents=True)
+    (before / 'removed.py').touch()
     for name in names:
         if (project / name).is_dir():
             ignored = shutil.ignore_patterns('__pycache__')
@@ -66,8 +68,9 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='module')
 def scenes_wheel(tmp_path_factory) -> Path:
-    names = ['jetson_perception_scenes', 'pyproject.toml', 'entry_points.txt', 'LICENSE']
-    return build_wheel(ROOT / 'scenes', [*names, 'README.md'], tmp_path_factory.mktemp('scenes'))
+    names = ['jetson_perception_scenes', 'setup.py', 'pyproject.toml', 'entry_points.txt']
+    names += ['LICENSE', 'README.md']
+    return build_wheel(ROOT / 'scenes', names, tmp_path_factory.mktemp('scenes'))
 
 
 def run_with(places: list[Path], code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,8 @@ else
 fi
 
 _jetson_perception_env() {
-  local root venv distribution shell entry variable
-  root=$(cd "$(dirname "$1")/.." && pwd -P) || return 1
+  local root venv distribution sourced shell entry variable
+  root=$(CDPATH='' cd -- "$(dirname -- "$1")/.." && pwd -P) || return 1
   venv=$root/.venv
   shell=bash
   [ -z "${ZSH_VERSION:-}" ] || shell=zsh
@@ -25,6 +25,25 @@ _jetson_perception_env() {
     return 1
   fi
   distribution=$(cat "$venv/distribution")
+  if [ -n "$distribution" ] && [ ! -e "$distribution/setup.$shell" ]; then
+    echo "tools/env.sh: $distribution, whose ROS 2 this environment was made for, has no" \
+      "setup.$shell any more; install it again, or run \`make setup\` in $root, in a shell that has" \
+      "sourced another distribution, or none for that of PyPI" >&2
+    return 1
+  fi
+  # Its modules would be found before those of the environment.
+  sourced=$(bash "$root/tools/find_distribution.sh")
+  if [ -n "$sourced" ]; then
+    case ":${AMENT_PREFIX_PATH:-}:" in
+      *":${distribution:-none}:"*) ;;
+      *)
+        echo "tools/env.sh: this shell has sourced ROS 2 of $sourced, and the environment in $root was" \
+          "made for that of ${distribution:-PyPI}; use a shell that has not" \
+          "sourced it, or run \`make setup\` in this one, which makes the environment anew" >&2
+        return 1
+        ;;
+    esac
+  fi
   # Remove what an earlier call added, so that the order stays the same.
   for variable in PATH LD_LIBRARY_PATH PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH; do
     _jetson_perception_drop "$variable" "$root"

@@ -9,7 +9,8 @@
 # are remembered. The output of every step goes to log/setup.log.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# With CDPATH, cd would print where it goes, and may go elsewhere.
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
 venv=$root/.venv
 log=$root/log/setup.log
@@ -57,7 +58,8 @@ step() {
   printf '%d s\n' $((SECONDS - start))
 }
 
-# A short hash of the state that a step depends on: the step is repeated when the hash changes.
+# A short hash of the state that a step depends on: the step is repeated when the hash changes. What
+# it reads is put in order by sort and globs, so with LC_ALL=C, which is the same in every shell.
 digest() {
   sha256sum | cut -c -16
 }
@@ -95,7 +97,10 @@ choose_python() {
   local candidate problem problems=''
   [[ -z ${PYTHON:-} ]] || set -- "$PYTHON"
   for candidate in "$@"; do
-    command -v "$candidate" >/dev/null || continue
+    if ! command -v "$candidate" >/dev/null; then
+      [[ -z ${PYTHON:-} ]] || problems+="; there is no $candidate"
+      continue
+    fi
     problem=$(problem_of "$candidate")
     if [[ -z $problem ]]; then
       python=$(base_of "$candidate")
@@ -160,7 +165,8 @@ fi
 # ---- the virtual environment
 
 base="$root $distribution $python $("$python" --version)"
-wanted=$(cat <(echo "$base") tools/setup.sh tools/{constraints,requirements-*}.txt | digest)
+wanted=$(export LC_ALL=C
+  cat <(echo "$base") tools/setup.sh tools/{constraints,requirements-*}.txt | digest)
 mkdir -p log
 
 make_venv() {
@@ -294,6 +300,7 @@ build() {
 # Edits take effect through the symbolic links of install/; a build is needed for changes to
 # messages and CMake files, and for files that were added or removed.
 built_for=$({
+  export LC_ALL=C
   echo "$wanted" "${packages[@]}" "$scenes"
   cat CMakeLists.txt package.xml msg/* srv/* resource/* interfaces/vision_msgs/{CMakeLists.txt,package.xml,msg/*}
   cat scenes/entry_points.txt
@@ -302,6 +309,8 @@ built_for=$({
 if [[ $(cat install/stamp 2>/dev/null) != "$built_for" ]]; then
   names='the package'
   has_vision_msgs || names='vision_msgs and the package'
+  # A build that is interrupted must not pass for the one before, once its changes are taken back.
+  rm -f install/stamp
   step "build of $names" build
   echo "$built_for" >install/stamp
 fi

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING, Any, List  # noqa: UP035 - launch knows no list[str]
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch import LaunchDescription
+from launch import Action, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
     IncludeLaunchDescription,
     LogInfo,
     OpaqueFunction,
+    PopLaunchConfigurations,
+    PushLaunchConfigurations,
     RegisterEventHandler,
     Shutdown,
 )
@@ -29,7 +32,7 @@ from jetson_perception.bringup import PACKAGE, defaults, overlooked, parameter_n
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.launch_arguments import unknown_argument_problem
 from jetson_perception.parameter_sections import require_parameter_file
-from jetson_perception.printable import printable
+from jetson_perception.printable import listed, printable
 from jetson_perception.process.orphans import ends_with_parent
 from jetson_perception.renamed import launch_argument_problem
 
@@ -37,13 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch import LaunchContext
-    from launch.action import Action
     from launch.events.process import ProcessExited
 
     from jetson_perception.bringup import Argument, NodeProcess
 
 _FILES = ('params_file', 'camera_params_file')
 _WITHOUT = {'rviz2': 'rviz:=false'}
+#: Where a launch file of ours leaves, as JSON, its name and what held for its arguments.
+_LEFT = '_jetson_perception_left'
+_MOST_NAMES = 10
 
 
 def launch_description(
@@ -51,6 +56,9 @@ def launch_description(
     processes: Callable[[Mapping[str, str]], list[NodeProcess]],
 ) -> LaunchDescription:
     """A launch file: its arguments, and the nodes that their values give.
+
+    Its defaults end with it, for another one that the same file includes. What it was given does
+    not, as launch sets that outside of it: another one of ours that finds it warns.
 
     Parameters
     ----------
@@ -65,6 +73,9 @@ def launch_description(
             argument.name: LaunchConfiguration(argument.name).perform(context)
             for argument in arguments
         }
+        kept = _kept(context, arguments)
+        if kept:
+            get_logger('launch').warning(kept)
         _refuse_wrong_names(context, arguments, processes)
         for name in _FILES:
             if values.get(name):
@@ -86,7 +97,52 @@ def launch_description(
         )
         for argument in arguments
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return LaunchDescription(
+        [
+            PushLaunchConfigurations(),
+            *declared,
+            OpaqueFunction(function=start),
+            PopLaunchConfigurations(),
+            _Leave(arguments),
+        ]
+    )
+
+
+class _Leave(Action):
+    """Notes what the launch file was given, for the next one of ours in the same scope."""
+
+    def __init__(self, arguments: Sequence[Argument]) -> None:
+        super().__init__()
+        self._names = [argument.name for argument in arguments]
+
+    def execute(self, context: LaunchContext) -> None:
+        """Note it; a scope that ends takes the note with it, and what the note tells."""
+        given = context.launch_configurations
+        values = {name: given[name] for name in self._names if name in given}
+        given[_LEFT] = json.dumps([_file_name(context), values])
+
+
+def _kept(context: LaunchContext, arguments: Sequence[Argument]) -> str:
+    """A warning of arguments that launch kept from the file of ours before it; '' without any."""
+    now = context.launch_configurations
+    file, before = json.loads(now.get(_LEFT, '["", {}]'))
+    names = [
+        argument.name
+        for argument in arguments
+        if before.get(argument.name, argument.default) == now[argument.name] != argument.default
+    ]
+    if not names:
+        return ''
+    return (
+        f'launch keeps the arguments of an include for those after it: {_file_name(context)} has '
+        f'the values of {file} for {listed(names, _MOST_NAMES)}. Put each include into a '
+        'GroupAction([...]) of its own, even if you want that'
+    )
+
+
+def _file_name(context: LaunchContext) -> str:
+    """The name of the launch file that is executed."""
+    return os.path.basename(getattr(context.locals, 'current_launch_file_path', ''))
 
 
 def _refuse_wrong_names(
@@ -126,7 +182,7 @@ def _given_by_the_user(context: LaunchContext) -> tuple[str, list[str]]:
                 perform_substitutions(context, normalize_to_list_of_substitutions(name))
                 for name, _ in entity.launch_arguments
             ]
-    return os.path.basename(path), names
+    return _file_name(context), names
 
 
 def _is_of(included: IncludeLaunchDescription, path: str) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
+    DEADLINE_S,
     Peer,
     image_message,
     log_lines,
@@ -312,6 +313,19 @@ class TestState:
             peer.wait_for_log(process, 'damaged/stats cannot be read')
             browser.run(state.close())
         assert not log_lines(process, r'\[(ERROR|FATAL)\]')
+
+
+def test_systemd_hears_that_it_is_well(peer, start, tmp_path):
+    """Else it would end the view, and start it again, for ever."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
+        systemd.bind(str(tmp_path / 'notify'))
+        systemd.settimeout(DEADLINE_S)
+        environment = {'NOTIFY_SOCKET': str(tmp_path / 'notify')}
+        start(NodeProcess('view', arguments=('--port', '0'), environment=environment))
+        for _ in range(2):
+            ready, status, watchdog = systemd.recv(1000).decode().splitlines()
+            assert (ready, watchdog) == ('READY=1', 'WATCHDOG=1')
+            assert status.startswith('STATUS=the live view is at http://127.0.0.1:')
 
 
 class TestParameters:

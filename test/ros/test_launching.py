@@ -30,8 +30,15 @@ from ament_index_python.packages import (
     get_package_prefix,
     get_package_share_directory,
 )
-from launch import LaunchContext, LaunchDescription, LaunchService
-from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionSource, LaunchService
+from launch.actions import (
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetLaunchConfiguration,
+    Shutdown,
+)
 from launch.event_handlers import OnProcessStart
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.utilities import perform_substitutions
@@ -104,6 +111,86 @@ def test_a_note_is_logged():
     note, started = start.execute(context)
     assert perform_substitutions(context, note.msg) == 'seg_node: without this: that'
     assert started.node_executable == 'seg_node'
+
+
+class TestTwoIncludes:
+    """Launch keeps what one include was given for those after it, but in a group."""
+
+    @pytest.fixture
+    def include(self):
+        """A function that includes yolo.launch.py or seg.launch.py; it has what they took."""
+
+        def include(name, **given):
+            arguments = {'yolo': bringup.YOLO_ARGUMENTS, 'seg': bringup.SEG_ARGUMENTS}[name]
+
+            def take(values):
+                include.taken.append(values)
+                return []
+
+            path = str(LAUNCH / f'{name}.launch.py')
+            ours = LaunchDescriptionSource(launch_description(arguments, take), path)
+            return IncludeLaunchDescription(ours, launch_arguments=given.items())
+
+        include.taken = []
+        return include
+
+    def launch(self, caplog, *actions):
+        """The warnings, and the arguments that hold afterwards."""
+        context = LaunchContext()
+
+        def visit(entity):
+            for each in entity.visit(context) or ():
+                visit(each)
+
+        visit(LaunchDescription(actions))
+        return caplog.messages, context.launch_configurations
+
+    def test_defaults_of_one_are_none_of_the_next(self, include, caplog):
+        warnings, after = self.launch(
+            caplog, include('yolo', namespace='front'), include('seg', namespace='rear')
+        )
+        assert [taken['name'] for taken in include.taken] == ['yolo_node', 'seg_node']
+        assert [taken['namespace'] for taken in include.taken] == ['front', 'rear']
+        assert warnings == []
+        assert 'name' not in after
+
+    def test_what_is_kept_is_warned_of(self, include, caplog):
+        first = {'namespace': 'front', 'score_threshold': '0.9', 'model': 'secret'}
+        warnings, _ = self.launch(
+            caplog,
+            include('yolo', **first),
+            include('yolo', namespace='rear', model='other'),
+        )
+        assert [taken['score_threshold'] for taken in include.taken] == ['0.9', '0.9']
+        assert warnings == [
+            'launch keeps the arguments of an include for those after it: yolo.launch.py has the '
+            'values of yolo.launch.py for score_threshold. Put each include into a '
+            'GroupAction([...]) of its own, even if you want that'
+        ]
+
+    def test_a_group_keeps_them_apart(self, include, caplog):
+        first = {'namespace': 'front', 'score_threshold': '0.9'}
+        warnings, after = self.launch(
+            caplog,
+            GroupAction([include('yolo', **first)]),
+            GroupAction([include('yolo', namespace='rear')]),
+        )
+        assert [taken['score_threshold'] for taken in include.taken] == ['0.9', '']
+        assert warnings == []
+        assert after == {}
+
+    def test_arguments_of_the_file_that_includes_them(self, include, caplog):
+        """They hold for ours by their names, unless the group forwards none."""
+        warnings, after = self.launch(
+            caplog,
+            SetLaunchConfiguration('respawn', 'true'),
+            GroupAction([include('seg')]),
+            GroupAction([include('seg', source='scene://oranges')], forwarding=False),
+        )
+        assert [taken['respawn'] for taken in include.taken] == ['true', 'false']
+        assert include.taken[1]['source'] == 'scene://oranges'
+        assert warnings == []
+        assert after == {'respawn': 'true'}
 
 
 #: Includes one of our launch files, with an argument of its own that ours does not have.

@@ -21,6 +21,7 @@ from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.run import END_SIGNALS, log_library_to
 from jetson_perception.ros.viewing.live_robot import LiveRobot
 from jetson_perception.ros.viewing.node_thread import NodeThread
+from jetson_perception.ros.viewing.notifying import keep_notifying
 from jetson_perception.view.access import Access
 from jetson_perception.view.server import Server
 from jetson_perception.view.token_file import read_token
@@ -101,8 +102,11 @@ def _run(
     async def serve_until_stopped() -> None:
         server = Server(robot, access, options.recordings)
         await server.start(listening)
-        log.info('%s', _said(options, listening))
+        said = _said(options, listening)
+        log.info('%s', said)
+        notifying = asyncio.create_task(keep_notifying(thread, said))
         await stop.wait()
+        notifying.cancel()
         await server.close()
 
     thread.start()
