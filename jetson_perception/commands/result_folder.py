@@ -21,6 +21,7 @@ from jetson_perception.files.line_file import LineFile
 from jetson_perception.files.output_files import unwritable, write_output
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.printable import printable
+from jetson_perception.process.interrupts import interrupted_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,17 +164,18 @@ class ResultFolder:
         self._lines.append(json.dumps(record))
 
     def close(self) -> None:
-        """Finish the files; calling it twice is harmless.
+        """Finish the files, whatever signal comes meanwhile; calling it twice is harmless.
 
         Raises
         ------
         ParameterError
             When the video could not be written whole.
         """
-        try:
-            self._open_video.close()
-        finally:
-            self._lines.close()
+        with interrupted_after():
+            try:
+                self._open_video.close()
+            finally:
+                self._lines.close()
 
     def _write_picture(self, name: str, pixels: NDArray[Any]) -> str:
         name = self._unused(name)

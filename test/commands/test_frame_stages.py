@@ -242,7 +242,15 @@ class TestErrors:
 
 
 class TestCtrlC:
-    def test_an_endless_source_leaves_whole_files(self, tmp_path):
+    @pytest.mark.parametrize(
+        ('number', 'code'),
+        [
+            pytest.param(signal.SIGINT, 130, id='ctrl_c'),
+            pytest.param(signal.SIGTERM, 143, id='timeout_systemd_docker_stop'),
+            pytest.param(signal.SIGHUP, 129, id='a_lost_ssh'),
+        ],
+    )
+    def test_an_endless_source_leaves_whole_files(self, tmp_path, number, code):
         """As a process, of which the signal is sent to all threads."""
         model = str(color_segmentation(tmp_path / 'colors.onnx'))
         out = tmp_path / 'out'
@@ -256,10 +264,10 @@ class TestCtrlC:
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
         ) as process:
             lines = [process.stdout.readline(), process.stdout.readline()]
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             lines += process.stdout.readlines()
             said = process.stderr.read()
-        assert process.returncode == 130, said
+        assert process.returncode == code, said
         written = (out / 'results.jsonl').read_text().splitlines()
         assert [json.loads(line)['frame'] for line in written] == list(range(len(lines)))
         capture = cv2.VideoCapture(str(out / json.loads(written[0])['annotated']))
