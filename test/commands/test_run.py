@@ -508,7 +508,7 @@ class TestRun:
     def test_opencv_prints_nothing_of_a_file_that_is_no_video(self, colors, tmp_path):
         (tmp_path / 'notes.txt').write_text('no video')
         done = in_terminal(colors, tmp_path / 'notes.txt', stdout=subprocess.PIPE)
-        assert 'notes.txt is not a video that this OpenCV can read' in done.said
+        assert 'notes.txt is a text, not a picture or video' in done.said
         assert 'VIDEOIO' not in done.said
 
     def test_lines_go_to_standard_output_while_a_bar_is_in_the_terminal(self, colors, tmp_path):
