@@ -341,6 +341,17 @@ def _rate_of_first_frames(capture: Any) -> float:
     return rate_hz if is_frame_rate(rate_hz) else 0.0
 
 
+def require_video(path: Path, max_image_pixels: int = MAX_IMAGE_PIXELS) -> None:
+    """Refuse a file that is no video.
+
+    Raises
+    ------
+    SourceError
+        As `FileSource.open` does.
+    """
+    _open_video(path, max_image_pixels).release()
+
+
 def _open_video(path: Path, max_image_pixels: int) -> Any:
     head = _check_file(path)
     quiet_ffmpeg()

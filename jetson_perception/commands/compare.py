@@ -21,6 +21,7 @@ from jetson_perception.commands.thresholds import add_thresholds, detection_opti
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models.describing import counted
 from jetson_perception.process.tables import print_table
 from jetson_perception.tasks.detection_options import DetectionOptions
@@ -95,6 +96,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     """Compare two runtimes or files of one model; exit with 1 if a limit is exceeded."""
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
+    require_writable(arguments.json, parameter='json')
     with ExitStack() as stack:
         one, other = (
             stack.enter_context(closing(open_asked(arguments, *how)))

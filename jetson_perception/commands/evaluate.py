@@ -23,9 +23,10 @@ from jetson_perception.evaluation.evaluators import (
     make_evaluator,
 )
 from jetson_perception.evaluation.opening import open_dataset
-from jetson_perception.evaluation.plot import require_matplotlib, write_plot
+from jetson_perception.evaluation.plot import require_plot, write_plot
 from jetson_perception.evaluation.report import class_table, side_by_side
 from jetson_perception.evaluation.yolo_folder import SPLITS
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.process.tables import print_table
 
@@ -96,6 +97,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     """Measure how good models are: precision of objects, IoU of masks, right classes, depth."""
+    require_writable(arguments.json, parameter='json')
+    require_plot(arguments.plot)
     dataset = open_dataset(
         arguments.dataset,
         images=arguments.images,
@@ -104,8 +107,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     )
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
-    if arguments.plot:
-        require_matplotlib()
     with ExitStack() as stack:
         evaluators = []
         for path in arguments.model:

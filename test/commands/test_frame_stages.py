@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -233,12 +234,16 @@ class TestErrors:
         assert 'No space left on device' in capsys.readouterr().err
         assert not [each for each in threading.enumerate() if each.name in ('reading', 'engine')]
 
-    def test_a_second_source_that_is_missing(self, colors, tmp_path, capsys):
+    def test_a_second_source_that_has_no_frames(self, colors, tmp_path, capsys):
+        """Which shows only when it is read."""
         video = write_video(tmp_path / 'a.mp4', 3)
-        assert main(['run', colors, video, str(tmp_path / 'none.mp4'), '--json']) == 1
+        other = Path(write_video(tmp_path / 'b.avi', 3))
+        content = other.read_bytes()
+        other.write_bytes(content[: content.index(b'movi') + 4])
+        assert main(['run', colors, video, str(other), '--json']) == 1
         captured = capsys.readouterr()
         assert len(captured.out.splitlines()) == 3
-        assert 'there is no' in captured.err
+        assert 'has no frames' in captured.err
 
 
 class TestCtrlC:
