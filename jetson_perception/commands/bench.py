@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -128,7 +129,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         raise ParameterError('no model is named; name one or more, or measure a graph by --ros')
     require_plot(arguments.plot)
     seconds = 3.0 if arguments.seconds is None else arguments.seconds
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:  # nor NaN
         raise ParameterError(f'--seconds is {seconds:g}; expected more than 0')
     make_lacking_twins(*arguments.models)
     for path in arguments.models:

@@ -14,7 +14,12 @@ from jetson_perception.camera.named_frames import readable_frames
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
-from jetson_perception.commands.options import add_model_options, add_precision_option, positive
+from jetson_perception.commands.options import (
+    add_model_options,
+    add_precision_option,
+    number,
+    positive,
+)
 from jetson_perception.commands.progress import add_open_end, progress_bar
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
@@ -54,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_thresholds(parser, DetectionOptions())
     parser.add_argument(
         '--match-iou',
-        type=float,
+        type=number,
         default=0.5,
         metavar='T',
         help='IoU from which two boxes count as the same object (default: 0.5)',
@@ -82,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             option,
             dest=field,
-            type=float,
+            type=number,
             default=default,
             metavar='X',
             help=f'{text} (default: {default:g})',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
     """
     if arguments.pictures < 1:
         raise ParameterError(f'--pictures is {arguments.pictures}; expected 1 or more')
+    if not 0 < arguments.timeout < math.inf:  # nor NaN
+        raise ParameterError(f'--timeout is {arguments.timeout:g}; expected more than 0 s')
     settings = Settings(
         tuple(arguments.runtime),
         tuple(arguments.precision),

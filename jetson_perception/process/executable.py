@@ -88,6 +88,9 @@ def run_command_module(module: str) -> NoReturn:
     terminal is gone does so too. If that does not end the process, it is ended after a while.
     SIGTERM and SIGHUP stay ignored where whoever started it ignores them, such as nohup.
     """
+    from jetson_perception.process.streams import open_missing_streams
+
+    open_missing_streams()
     _have_threads_sleep()
     numbers = [each for each in ASKING if each == signal.SIGINT or not _is_ignored(each)]
     _end_quietly_on(*numbers)
