@@ -30,7 +30,7 @@ from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.files.text_heads import HEAD_BYTES, is_text
 from jetson_perception.images.encodings import size_wh, to_bgr
-from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import CONVERT, MAX_IMAGE_PIXELS, modern_picture
 from jetson_perception.printable import counted, listed, printable
 
 if TYPE_CHECKING:
@@ -277,6 +277,7 @@ class FileSource:
         if problem:
             self._warn(f'{self.uri}: {problem}')
         if not times.frames:
+            _refuse_picture(self._path)
             raise SourceError(
                 f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '
                 'while it was written'
@@ -371,10 +372,18 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
         capture.release()
     if _is_mere_text(head):
         raise _text_error(path)
+    _refuse_picture(path, head)
     raise SourceError(
         f'{shown(str(path))} is not a video that this OpenCV can read; it is damaged, was cut off '
         'while it was written, or uses a codec that is missing here (ffprobe shows which)'
     )
+
+
+def _refuse_picture(path: Path, head: bytes | None = None) -> None:
+    """Raise SourceError for a picture in a format that FFmpeg may open as a video of no frames."""
+    name = modern_picture(_check_file(path) if head is None else head)
+    if name:
+        raise SourceError(f'{shown(str(path))} is {name}, which cannot be read here; {CONVERT}')
 
 
 def _refuse_text(capture: Any, path: Path, head: bytes) -> None:

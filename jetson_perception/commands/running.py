@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import NO_ROOM
+from jetson_perception.images.pixel_limit import without_parameter
 from jetson_perception.printable import PrintableFormatter, printable
 from jetson_perception.process.executable import INTERRUPTED
 from jetson_perception.process.streams import open_missing_streams, replace_what_cannot_be_shown
@@ -42,7 +43,8 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         force=True,
     )
     try:
-        code: int = arguments.command(arguments)
+        with without_parameter():
+            code: int = arguments.command(arguments)
         sys.stdout.flush()
     except PerceptionError as err:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)

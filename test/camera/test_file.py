@@ -410,3 +410,30 @@ def test_close_ends_a_read_that_waits(make_video):
     reader.join(10)
     assert not reader.is_alive()
     assert len(errors) == 1
+
+
+HEIC = b'\0\0\0\x18ftypheic\0\0\0\0mif1heic'
+
+
+@pytest.mark.parametrize(
+    ('brand', 'name'), [(b'heic', 'HEIC'), (b'heix', 'HEIC'), (b'mif1', 'HEIF'), (b'avif', 'AVIF')]
+)
+@pytest.mark.parametrize('rest', [b'', bytes(500)])
+def test_a_picture_of_a_phone(tmp_path, brand, name, rest):
+    path = tmp_path / 'a.heic'
+    path.write_bytes(b'\0\0\0\x14ftyp' + brand + bytes(4) + brand + rest)
+    source = FileSource(f'file://{path}')
+    with pytest.raises(SourceError, match=f'is {name}, which cannot be read here; convert it'):
+        source.open()
+
+
+def test_a_picture_that_opens_as_a_video_without_frames(make_video):
+    """As AVIF does, where FFmpeg has no decoder for it."""
+    path = make_video()
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b'movi') + 4])
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    path.write_bytes(HEIC + bytes(500))
+    with pytest.raises(SourceError, match='is HEIC, which cannot be read here; convert it'):
+        source.read()

@@ -539,6 +539,25 @@ class TestRun:
         assert len(captured.out.splitlines()) == 1
         assert 'a.png is damaged or not a picture: it begins' in captured.err
 
+    @pytest.mark.parametrize(
+        ('content', 'text'),
+        [
+            pytest.param(b'P6 65500 65500 255\n', '; at most 67108864 are read; sk', id='large'),
+            pytest.param(
+                b'\0\0\0\x14ftypheic' + bytes(4) + b'heic' + bytes(99),
+                'a.jpg is HEIC, which cannot be read here; convert it to JPEG or PNG; skipped',
+                id='of_a_phone',
+            ),
+        ],
+    )
+    def test_why_a_picture_is_skipped(self, colors, tmp_path, capsys, content, text):
+        (tmp_path / 'a.jpg').write_bytes(content)
+        picture = write_picture(tmp_path / 'b.png')
+        assert main(['run', colors, str(tmp_path / 'a.jpg'), picture]) == 1
+        said = ' '.join(capsys.readouterr().err.split())
+        assert text in said
+        assert 'max_image_pixels' not in said
+
     def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
         path = tmp_path / 'a.png'
         path.write_bytes(b'not a picture')
