@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from jetson_perception.camera.bag_reader import BagReader
+from jetson_perception.camera.bag_reader import BagReader, check_bag
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
@@ -146,7 +147,7 @@ class BagSource:
         self._read = 0
 
     def _with_topic(self, topic: str) -> str:
-        return f"'{shown(f'bag://{self._path}?topic={topic}')}'"
+        return _with_topic(self._path, topic)
 
     def _next_usable(self, bag: BagReader) -> tuple[BagImage, DecodedImage]:
         why = 'expected sensor_msgs/Image or CompressedImage in a supported encoding'
@@ -179,3 +180,29 @@ class BagSource:
         else:
             self._pacer.wait(self._closed)
         self._logged_ns = logged_ns
+
+
+def require_bag(target: str) -> None:
+    """Refuse what is no bag, or has no such topic; one that is damaged passes.
+
+    Parameters
+    ----------
+    target : str
+        As `bag_and_topic` takes it.
+
+    Raises
+    ------
+    SourceError
+        As `BagSource.open` does.
+    """
+    path, topic = bag_and_topic(target)
+    try:
+        check_bag(path, topic, partial(_with_topic, path))
+    except SourceError:
+        raise
+    except PerceptionError as err:
+        raise SourceError(str(err)) from err
+
+
+def _with_topic(path: str, topic: str) -> str:
+    return f"'{shown(f'bag://{path}?topic={topic}')}'"

@@ -150,21 +150,9 @@ class BagReader:
         topic: str = '',
         how_to_choose: Callable[[str], str] = '--topic {}'.format,
     ) -> None:
-        try:
-            from rosbags.highlevel import AnyReader
-            from rosbags.typesys import Stores, get_typestore
-        except ImportError as err:
-            raise PerceptionError(
-                f'reading a bag needs the package rosbags ({err}); {pip_install("rosbags")}'
-            ) from err
+        open_reader = _opener()
         self.path = foreign_path(path, what='bag', error=SourceError)
         place = place_to_read(self.path)
-
-        def open_reader(each: Any) -> Any:
-            reader = AnyReader([each], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-            reader.open()
-            return reader
-
         try:
             self._reader = open_reader(place)
         except Exception as err:  # its errors, and those of the file formats
@@ -235,6 +223,43 @@ class BagReader:
     def _unreadable(self, error: Exception, advice: str = '') -> SourceError:
         path = shown(str(self.path))
         return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}{advice}')
+
+
+def check_bag(path: str | Path, topic: str, how_to_choose: Callable[[str], str]) -> None:
+    """Refuse what `BagReader` would, but for a bag that is damaged.
+
+    To look through that takes long. Parameters and errors are those of `BagReader`.
+    """
+    open_reader = _opener()
+    file = foreign_path(path, what='bag', error=SourceError)
+    place = place_to_read(file)
+    try:
+        reader = open_reader(place)
+    except Exception:  # noqa: BLE001 - its errors, and those of the file formats
+        return
+    try:
+        choose_images(file, reader.connections, topic, how_to_choose)
+    finally:
+        with suppress(Exception):  # as in `BagReader.close`
+            reader.close()
+
+
+def _opener() -> Callable[[Any], Any]:
+    """What opens a file or folder by rosbags."""
+    try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError as err:
+        raise PerceptionError(
+            f'reading a bag needs the package rosbags ({err}); {pip_install("rosbags")}'
+        ) from err
+
+    def open_reader(each: Any) -> Any:
+        reader = AnyReader([each], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader.open()
+        return reader
+
+    return open_reader
 
 
 def _one_line(error: Exception) -> str:

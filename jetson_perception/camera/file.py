@@ -28,8 +28,9 @@ from jetson_perception.camera.video_times import VideoTimes
 from jetson_perception.errors import CudaError, EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
+from jetson_perception.files.text_heads import HEAD_BYTES, is_text
 from jetson_perception.images.encodings import size_wh, to_bgr
-from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import CONVERT, MAX_IMAGE_PIXELS, modern_picture
 from jetson_perception.printable import counted, listed, printable
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ _RATE_IF_UNKNOWN = 30.0
 _PIPE_HINT = (
     'a pipe comes in on the standard input, by gst://fdsrc ! decodebin ! videoconvert, and a '
     'camera by v4l2:///dev/video0'
+)
+_DRAWN_TEXT = cv2.VideoWriter.fourcc(*'ansi')
+# How texts begin that can be pictures, videos or lists of such: PNM, YUV4MPEG2, XPM, XBM, HLS.
+_PLAYED_TEXTS = (
+    *(b'P1', b'P2', b'P3', b'P4', b'P5', b'P6', b'P7'),
+    *(b'YUV4', b'/* XPM', b'#define', b'#EXTM3U', b'ffconcat'),
 )
 _FASTEST_LIKELY_HZ = 120.0
 _FIRST_FRAMES = 10
@@ -270,6 +277,7 @@ class FileSource:
         if problem:
             self._warn(f'{self.uri}: {problem}')
         if not times.frames:
+            _refuse_picture(self._path)
             raise SourceError(
                 f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '
                 'while it was written'
@@ -334,8 +342,19 @@ def _rate_of_first_frames(capture: Any) -> float:
     return rate_hz if is_frame_rate(rate_hz) else 0.0
 
 
+def require_video(path: Path, max_image_pixels: int = MAX_IMAGE_PIXELS) -> None:
+    """Refuse a file that is no video.
+
+    Raises
+    ------
+    SourceError
+        As `FileSource.open` does.
+    """
+    _open_video(path, max_image_pixels).release()
+
+
 def _open_video(path: Path, max_image_pixels: int) -> Any:
-    _check_file(path)
+    head = _check_file(path)
     quiet_ffmpeg()
     # FFmpeg first: by itself, OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
@@ -344,19 +363,49 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
             capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():
             try:
+                _refuse_text(capture, path, head)
                 check_video_size(capture, shown(str(path)), max_image_pixels)
             except SourceError:
                 capture.release()
                 raise
             return capture
         capture.release()
+    if _is_mere_text(head):
+        raise _text_error(path)
+    _refuse_picture(path, head)
     raise SourceError(
         f'{shown(str(path))} is not a video that this OpenCV can read; it is damaged, was cut off '
         'while it was written, or uses a codec that is missing here (ffprobe shows which)'
     )
 
 
-def _check_file(path: Path) -> None:
+def _refuse_picture(path: Path, head: bytes | None = None) -> None:
+    """Raise SourceError for a picture in a format that FFmpeg may open as a video of no frames."""
+    name = modern_picture(_check_file(path) if head is None else head)
+    if name:
+        raise SourceError(f'{shown(str(path))} is {name}, which cannot be read here; {CONVERT}')
+
+
+def _refuse_text(capture: Any, path: Path, head: bytes) -> None:
+    """Raise SourceError where FFmpeg makes a video of a text, by drawing its letters.
+
+    It does so for .txt, .nfo and others, and for .bin without naming a codec.
+    """
+    codec = int(capture.get(cv2.CAP_PROP_FOURCC))
+    if codec == _DRAWN_TEXT or (not codec and _is_mere_text(head)):
+        raise _text_error(path)
+
+
+def _is_mere_text(head: bytes) -> bool:
+    return is_text(head) and not head.startswith(_PLAYED_TEXTS)
+
+
+def _text_error(path: Path) -> SourceError:
+    return SourceError(f'{shown(str(path))} is a text, not a picture or video')
+
+
+def _check_file(path: Path) -> bytes:
+    """The beginning of a file that may be a video."""
     if not os.path.lexists(path):
         raise SourceError(f'there is no {shown(str(path))}{_videos_beside(path)}')
     if os.path.isdir(path):
@@ -364,9 +413,12 @@ def _check_file(path: Path) -> None:
         raise SourceError(
             f'{name} is a folder; its pictures are images://{name}{_videos_beside(path / "x")}'
         )
-    head = read_foreign_head(path, what='video', error=SourceError, count=1, hint=_PIPE_HINT)
+    head = read_foreign_head(
+        path, what='video', error=SourceError, count=HEAD_BYTES, hint=_PIPE_HINT
+    )
     if not head:
         raise SourceError(f'{printable(path)} is empty; expected a video')
+    return head
 
 
 def _videos_beside(path: Path) -> str:

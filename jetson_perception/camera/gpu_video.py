@@ -13,6 +13,7 @@ from jetson_perception.cuda.device_picture import PicturePool
 from jetson_perception.cuda.nvdec import CODECS, Nvdec, NvdecError, nvdec_problem
 from jetson_perception.cuda.recoloring import CudaRecoloring
 from jetson_perception.errors import CudaError, SourceError
+from jetson_perception.images.pixel_limit import limit_in_words
 from jetson_perception.images.video_colors import Recoloring, recoloring
 from jetson_perception.printable import counted, printable
 
@@ -175,8 +176,8 @@ class GpuVideo:
             of = self._under_way.pop(number, None)
             if picture.width * picture.height > self._most_pixels:
                 raise SourceError(
-                    f'a picture is {picture.width}×{picture.height} pixels; max_image_pixels is '
-                    f'{self._most_pixels}'
+                    f'a picture is {picture.width}×{picture.height} pixels; '
+                    f'{limit_in_words(self._most_pixels)}'
                 )
             if of is not None and not of.hidden:
                 self._decoded.append((picture, of))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera import open_source
+from jetson_perception.camera.file import require_video
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.shown import shown
@@ -74,11 +75,27 @@ class NamedFrame:
         return f'{self.name}, frame {self.index}' if self.rate_hz else self.source
 
 
-def require_pictures(sources: Iterable[str]) -> None:
-    """Raise SourceError if one of the sources is of pictures, and there are none."""
+def require_sources(sources: Iterable[str]) -> None:
+    """Refuse sources of which one has files that are missing, or are no such source.
+
+    A bag that is damaged passes: to find what is whole in it takes long.
+
+    Raises
+    ------
+    SourceError
+        When there is one; it is that of `open`.
+    PerceptionError
+        When what reads a bag is not installed.
+    """
     for uri in map(parse, sources):
         if uri.scheme == 'images':
             picture_paths(uri.target)
+        elif uri.scheme == 'file':
+            require_video(Path(uri.target))
+        elif uri.scheme == 'bag':
+            from jetson_perception.camera.bag import require_bag
+
+            require_bag(uri.target)
 
 
 def is_live(source: str) -> bool:

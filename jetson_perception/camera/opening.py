@@ -12,6 +12,7 @@ from jetson_perception.camera.schemes import SCHEMES
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.pixel_limit import limit_in_words
 
 if TYPE_CHECKING:
     import os
@@ -105,8 +106,7 @@ def _check(
         )
     if size_wh is not None and size_wh[0] * size_wh[1] > max_image_pixels:
         raise ParameterError(
-            f'the size is {size_wh[0]}×{size_wh[1]} pixels; max_image_pixels is '
-            f'{max_image_pixels}',
+            f'the size is {size_wh[0]}×{size_wh[1]} pixels; {limit_in_words(max_image_pixels)}',
             'size_wh',
         )
     if frame_rate is not None and not is_frame_rate(frame_rate):

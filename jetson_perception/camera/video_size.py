@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 
 from jetson_perception.errors import SourceError
+from jetson_perception.images.pixel_limit import limit_in_words
 
 
 def check_video_size(capture: Any, shown: str, max_image_pixels: int) -> None:
@@ -37,5 +38,5 @@ def require_frame_size(shown: str, size_wh: tuple[int, int], max_image_pixels: i
     width, height = size_wh
     if width * height > max_image_pixels:
         raise SourceError(
-            f'{shown}: frames of {width}×{height} pixels; max_image_pixels is {max_image_pixels}'
+            f'{shown}: frames of {width}×{height} pixels; {limit_in_words(max_image_pixels)}'
         )

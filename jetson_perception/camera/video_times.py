@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-_LONGEST_GAP_S = 60.0  # a longer one is a clock that was set, not a picture that stood so long
+_LONGEST_GAP_S = 86_400.0  # a longer one is a clock that was set, not a pause
+
+_LONGEST_PLAYED_S = 60.0  # nobody waits longer for a picture
 
 _LONGEST_USUAL_GAP_S = 1.0  # a longer one is a pause, which frames without times don't repeat
 
@@ -26,8 +28,11 @@ class VideoTimes:
         How many were decoded.
     last : int
         Number of the last one in the file, from 0.
-    offset_s, gap_s : float
-        When it is shown, from the first one on, and how long after the one before it.
+    offset_s : float
+        When it is shown, from the first one on.
+    gap_s : float
+        How long after the one before it to play it: as long as the times say, but for pauses of
+        over a minute, which are played as no pause.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -57,7 +62,8 @@ class VideoTimes:
         if timed:
             steps = gap_s * self.rate_hz
             even = abs(steps - round(steps)) < 0.25
-            if failed and self._constant and even and steps > 0.75:
+            is_counted = self._constant and gap_s <= _LONGEST_PLAYED_S
+            if failed and is_counted and even and steps > 0.75:
                 lost = round(steps) - 1
             elif not failed and abs(steps - 1) >= 0.25:
                 self._constant = False
@@ -70,9 +76,10 @@ class VideoTimes:
     def _follow(self, gap_s: float | None, lost: int) -> None:
         if not self.frames:
             return
+        usual_gap_s = self._usual_gap_s * (1 + lost)
         if gap_s is None:
-            gap_s = self._usual_gap_s * (1 + lost)
+            gap_s = usual_gap_s
         elif not lost and gap_s <= max(_LONGEST_USUAL_GAP_S, 1 / self.rate_hz):
             self._usual_gap_s = gap_s
-        self.gap_s = gap_s
+        self.gap_s = gap_s if gap_s <= _LONGEST_PLAYED_S else usual_gap_s
         self.offset_s += gap_s

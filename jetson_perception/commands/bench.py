@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ from jetson_perception.commands.options import add_model_options, add_precision_
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.engines.opening import check_file
 from jetson_perception.errors import ParameterError
-from jetson_perception.evaluation.plot import require_matplotlib
+from jetson_perception.evaluation.plot import require_plot
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models import resolve_model
 
 if TYPE_CHECKING:
@@ -117,15 +119,15 @@ def _bench(arguments: argparse.Namespace) -> int:
     pipeline around it is that of the nodes, without topics. With --ros instead: measure nodes
     that run already, ours or others, by images on a topic and what they publish for them.
     """
+    require_writable(arguments.json, parameter='json')
     if arguments.ros:
         return bench_graph(arguments)
     refuse_graph_options(arguments)
     if not arguments.models:
         raise ParameterError('no model is named; name one or more, or measure a graph by --ros')
-    if arguments.plot:
-        require_matplotlib()
+    require_plot(arguments.plot)
     seconds = 3.0 if arguments.seconds is None else arguments.seconds
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:  # nor NaN
         raise ParameterError(f'--seconds is {seconds:g}; expected more than 0')
     make_lacking_twins(*arguments.models)
     for path in arguments.models:

@@ -42,7 +42,7 @@ from jetson_perception.engines.tensorrt.builder import (
 from jetson_perception.engines.tensorrt.plan_file import SIDECAR_KEY, join_plan
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_data import read_yaml
-from jetson_perception.files.output_files import write_output
+from jetson_perception.files.output_files import require_writable, write_output
 from jetson_perception.model_info import merge
 from jetson_perception.models import open_model, resolve_model
 
@@ -187,6 +187,9 @@ def _build(arguments: argparse.Namespace) -> int:
     out: Path = arguments.output or default_output(path, '.engine')
     if out.suffix not in ('.engine', '.plan'):
         raise ParameterError(f'--output {out}: expected a .engine or .plan file', 'output')
+    require_writable(out, parameter='output')
+    require_writable(arguments.json, parameter='json')
+    require_writable(arguments.save_onnx or None, parameter='save_onnx')
     options = BuildOptions(
         precision=arguments.precision,
         batch=arguments.batch,

@@ -14,13 +14,19 @@ from jetson_perception.camera.named_frames import readable_frames
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
-from jetson_perception.commands.options import add_model_options, add_precision_option, positive
+from jetson_perception.commands.options import (
+    add_model_options,
+    add_precision_option,
+    number,
+    positive,
+)
 from jetson_perception.commands.progress import add_open_end, progress_bar
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models.describing import counted
 from jetson_perception.process.tables import print_table
 from jetson_perception.tasks.detection_options import DetectionOptions
@@ -53,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_thresholds(parser, DetectionOptions())
     parser.add_argument(
         '--match-iou',
-        type=float,
+        type=number,
         default=0.5,
         metavar='T',
         help='IoU from which two boxes count as the same object (default: 0.5)',
@@ -81,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             option,
             dest=field,
-            type=float,
+            type=number,
             default=default,
             metavar='X',
             help=f'{text} (default: {default:g})',
@@ -95,6 +101,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     """Compare two runtimes or files of one model; exit with 1 if a limit is exceeded."""
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
+    require_writable(arguments.json, parameter='json')
     with ExitStack() as stack:
         one, other = (
             stack.enter_context(closing(open_asked(arguments, *how)))

@@ -22,7 +22,7 @@ from jetson_perception.commands.terminal import say
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.opset_conversion import convert_file
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
-from jetson_perception.files.output_files import write_output
+from jetson_perception.files.output_files import require_writable, write_output
 from jetson_perception.models import open_model, resolve_model
 from jetson_perception.printable import counted
 
@@ -111,6 +111,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     """
     path = resolve_model(arguments.model)
     out: Path = arguments.output or default_output(path, f'_opset{arguments.opset}.onnx')
+    require_writable(out, parameter='output')
+    require_writable(arguments.json, parameter='json')
     _check_output(path, out, force=arguments.force)
     made = convert_file(path, arguments.opset, arguments.ir_version)
     console = Console()

@@ -15,22 +15,29 @@ from jetson_perception.commands.progress import progress_bar
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.commands.tile_options import add_tile_options, use_tiles
+from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.average_precision import require_pycocotools
-from jetson_perception.evaluation.datasets import ObjectDataset
+from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
 from jetson_perception.evaluation.depth_folder import DepthFolder
 from jetson_perception.evaluation.evaluators import (
     EVALUATION_OPTIONS,
+    PixelEvaluator,
     make_evaluator,
 )
 from jetson_perception.evaluation.opening import open_dataset
-from jetson_perception.evaluation.plot import require_matplotlib, write_plot
+from jetson_perception.evaluation.plot import require_plot, write_plot
 from jetson_perception.evaluation.report import class_table, side_by_side
 from jetson_perception.evaluation.yolo_folder import SPLITS
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.process.tables import print_table
 
 if TYPE_CHECKING:
     import argparse
+
+    from jetson_perception.evaluation.datasets import Dataset
+
+_MOST_ID = 255  # of a mask's pixel
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,18 +75,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar='ID',
         help='class id whose pixels are not counted, such as 255 in many datasets',
     )
-    usual = DepthFolder()
     parser.add_argument(
         '--depth-unit',
         type=float,
-        default=usual.unit_m,
         metavar='METRES',
         help="what 1 is in depth's PNGs (default: 0.001; KITTI's have 0.00390625)",
     )
     parser.add_argument(
         '--max-depth',
         type=float,
-        default=usual.most_m,
         metavar='METRES',
         help='pixels that are farther do not count (default: 80; 10 is usual indoors)',
     )
@@ -96,16 +100,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     """Measure how good models are: precision of objects, IoU of masks, right classes, depth."""
+    require_writable(arguments.json, parameter='json')
+    require_plot(arguments.plot)
     dataset = open_dataset(
         arguments.dataset,
         images=arguments.images,
         split=arguments.split,
-        depth=DepthFolder(arguments.depth_unit, arguments.max_depth),
+        depth=_depth(arguments),
     )
+    _check_ignore(arguments, dataset)
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
-    if arguments.plot:
-        require_matplotlib()
     with ExitStack() as stack:
         evaluators = []
         for path in arguments.model:
@@ -122,6 +127,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         for picture in pictures:
             for evaluator in evaluators:
                 evaluator.add(picture)
+    of_pixels = [each for each in evaluators if isinstance(each, PixelEvaluator)]
+    if arguments.ignore is not None and not any(each.ignored_pixels for each in of_pixels):
+        say(errors, f'no pixel of the masks has the id {arguments.ignore} of --ignore')
     console = Console()
     for path, evaluator in zip(arguments.model, evaluators, strict=True):
         say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
@@ -141,3 +149,26 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         write_plot(arguments.plot, title, arguments.model, evaluators)
         tell_written('plots', arguments.plot)
     return 0
+
+
+def _depth(arguments: argparse.Namespace) -> DepthFolder | None:
+    """How depth is read, if the arguments say so."""
+    given = {'unit_m': arguments.depth_unit, 'most_m': arguments.max_depth}
+    given = {name: value for name, value in given.items() if value is not None}
+    return DepthFolder(**given) if given else None
+
+
+def _check_ignore(arguments: argparse.Namespace, dataset: Dataset) -> None:
+    """Refuse --ignore where no pixel can have that id."""
+    if arguments.ignore is None:
+        return
+    if not isinstance(dataset, PixelDataset):
+        raise ParameterError(
+            f'--ignore has no effect on {arguments.dataset}, which has no class masks', 'ignore'
+        )
+    if not 0 <= arguments.ignore <= _MOST_ID:
+        raise ParameterError(
+            f'--ignore is {arguments.ignore}; expected an id that masks of 8 bits can have, 0 to '
+            f'{_MOST_ID}',
+            'ignore',
+        )

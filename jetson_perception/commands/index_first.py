@@ -26,7 +26,8 @@ def put_index_first(path: Path) -> bool:
     Parameters
     ----------
     path : Path
-        The file; its name must be one that FFmpeg takes.
+        The file; its path must be one that FFmpeg takes: absolute, since a colon may be in the
+        name, and UTF-8.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 from jetson_perception.commands.renamed_options import add_old_options
@@ -63,6 +64,14 @@ def add_precision_option(
             help='precision of the TensorRT engine (default: fp16). On CUDA, ONNX Runtime '
             'converts FP32 files to it if onnx is installed, and uses TF32 unless it is fp32',
         )
+
+
+def number(text: str) -> float:
+    """A number and not NaN, for argparse: compared with that, all is past a limit, or nothing."""
+    value = float(text)
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f'{text} is no number')
+    return value
 
 
 def positive(text: str) -> int:

@@ -30,6 +30,7 @@ from jetson_perception.engines.onnx_file.quantization import (
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models import open_model, resolve_model
 from jetson_perception.printable import counted
 from jetson_perception.process.tables import print_table
@@ -94,6 +95,8 @@ def _quantize(arguments: argparse.Namespace) -> int:
     overrides = read_overrides(arguments.set)
     path = resolve_model(arguments.model)
     out: Path = arguments.output or default_output(path, '_int8.onnx')
+    require_writable(out, parameter='output')
+    require_writable(arguments.json, parameter='json')
     if out.suffix != '.onnx' or (out.exists() and path.exists() and out.samefile(path)):
         raise ParameterError(
             f'--output {out}: expected another .onnx file than the model', 'output'

@@ -182,7 +182,8 @@ def write_video(
         raise ParameterError(
             f'{printable(wanted)}: the name is not UTF-8, which OpenCV needs; choose another'
         )
-    with native_path_to_write(wanted) as native:
+    # FFmpeg would take what is before a colon for a protocol, as in 12:30.mp4.
+    with native_path_to_write(wanted.absolute()) as native:
         file, codec, encoder = _open_encoder(wanted, Path(native), size_wh, rate, threads)
         if not codec.in_browsers:
             warn_of_browsers()
@@ -214,16 +215,28 @@ def _open_encoder(
 
 @cache
 def warn_of_browsers() -> None:
-    """Say once how to get videos that browsers play."""
+    """Say once what browsers do not play, and how to change that."""
+    way_out = 'the installed PyAV can encode neither H.264 nor VP9 there'
+    if not _has_av():
+        way_out = '`pip install av` brings H.264'
     _log.warning(
         'videos are written as MPEG-4 part 2 or Motion JPEG, which VLC and mpv play and browsers '
-        'do not; `pip install av` brings H.264'
+        'do not; %s',
+        way_out,
     )
+
+
+def _has_av() -> bool:
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _is_whole(path: Path, frames: int) -> bool:
     """Whether a video claims to have about this many frames."""
-    with native_path_to_read(path) as native:
+    with native_path_to_read(path.absolute()) as native:
         capture = cv2.VideoCapture(native, cv2.CAP_FFMPEG)
         # For WebM, OpenCV estimates the number from the duration.
         claimed = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jetson_perception.camera.named_frames import require_pictures
+from jetson_perception.camera.named_frames import require_sources
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.argument_order import require_model_first
@@ -33,6 +33,7 @@ from jetson_perception.commands.trace_output import write_trace
 from jetson_perception.commands.window import Window
 from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
 from jetson_perception.pipeline.ahead import Overlap
@@ -151,7 +152,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     if arguments.output:
         refuse_sources_in(arguments.output, arguments.sources)
-    require_pictures(arguments.sources)  # before a long run rather than after it
+    # Before a long run rather than after it.
+    require_sources(arguments.sources)
+    require_writable(arguments.trace, parameter='trace')
     with ExitStack() as stack:
         times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
         window = stack.enter_context(Window(_TITLE)) if arguments.show else None

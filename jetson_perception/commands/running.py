@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import NO_ROOM
+from jetson_perception.images.pixel_limit import without_parameter
 from jetson_perception.printable import PrintableFormatter, printable
 from jetson_perception.process.executable import INTERRUPTED
-from jetson_perception.process.streams import replace_what_cannot_be_shown
+from jetson_perception.process.streams import open_missing_streams, replace_what_cannot_be_shown
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +28,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
 
     An error ends it with `error_code`, Ctrl-C with 130, wrong usage by SystemExit with 2.
     """
+    open_missing_streams()
     replace_what_cannot_be_shown()
     # Read when cv2 is imported: it writes to stderr past every log, about each file that it cannot
     # open or decode. The sources and pictures say so themselves.
@@ -41,7 +43,8 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         force=True,
     )
     try:
-        code: int = arguments.command(arguments)
+        with without_parameter():
+            code: int = arguments.command(arguments)
         sys.stdout.flush()
     except PerceptionError as err:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from rich.markup import escape
 from jetson_perception.commands.renamed_options import add_old_options
 from jetson_perception.commands.version import package_version
 from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
 from jetson_perception.selftest.report import summary, write_report
@@ -75,6 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
     """
     if arguments.pictures < 1:
         raise ParameterError(f'--pictures is {arguments.pictures}; expected 1 or more')
+    if not 0 < arguments.timeout < math.inf:  # nor NaN
+        raise ParameterError(f'--timeout is {arguments.timeout:g}; expected more than 0 s')
     settings = Settings(
         tuple(arguments.runtime),
         tuple(arguments.precision),
@@ -84,6 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.cache and arguments.cache.absolute(),
     )
     path = arguments.report or Path(time.strftime('selftest-%Y%m%d-%H%M%S.txt'))
+    require_writable(path, parameter='report')
     console = Console()
     findings: list[Finding] = []
     results: list[Result] = []

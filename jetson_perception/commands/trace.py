@@ -11,6 +11,7 @@ from rich.console import Console
 from jetson_perception.benchmark.graph.traces import take_traces
 from jetson_perception.commands.trace_output import print_summary, write_trace
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.output_files import require_writable
 from jetson_perception.tracing.joining import join_traces
 from jetson_perception.tracing.recorder import LONGEST_S
 
@@ -61,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ParameterError(
             f'--seconds is {found}; expected more than 0 and at most {LONGEST_S:g}', 'seconds'
         )
+    require_writable(arguments.output, parameter='output')
     messages = Console(stderr=True)
     taken = take_traces(
         arguments.nodes,

@@ -107,6 +107,8 @@ class PixelEvaluator:
         self.class_names = model.class_names
         self.confusion = ConfusionMatrix(len(model.class_names))
         self.picture_count = 0
+        #: How many had the class id that does not count.
+        self.ignored_pixels = 0
         self._model = model
         self._ignored_id = ignored_id
 
@@ -119,6 +121,8 @@ class PixelEvaluator:
             When the truth has a class id that the model lacks.
         """
         self.picture_count += 1
+        if self._ignored_id is not None:
+            self.ignored_pixels += int(np.count_nonzero(picture.truth == self._ignored_id))
         try:
             self.confusion.add(picture.truth, self._model(picture.bgr).mask, self._ignored_id)
         except ValueError as err:

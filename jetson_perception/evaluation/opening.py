@@ -56,30 +56,47 @@ def open_dataset(
     Raises
     ------
     ParameterError
-        When it is none of these, or the dataset is broken; the message names file and line.
+        When it is none of these, or the dataset is broken; the message names file and line. Also
+        when one of the other parameters is given and has no effect.
     SourceError
         When a folder has no pictures.
     """
+    dataset, uses = _opened(text, images, split, depth)
+    for given, name, kind in (
+        (images, 'images', 'JSON files'),
+        (split, 'split', 'a data.yaml'),
+        (depth, 'depth', 'folders with depth/'),
+    ):
+        if given is not None and name != uses:
+            said = '--depth-unit or --max-depth' if name == 'depth' else f'--{name}'
+            raise ParameterError(f'{said} has no effect on {shown(text)}; it is for {kind}', name)
+    return dataset
+
+
+def _opened(
+    text: str, images: Path | None, split: str | None, depth: DepthFolder | None
+) -> tuple[Dataset, str]:
+    """The dataset, and which of the other parameters it was opened with; '' for none."""
     scheme, separator, rest = text.partition('://')
     if separator and scheme == 'scene':
-        return open_scene(text)
+        return open_scene(text), ''
     given = rest if separator and scheme == 'file' else text
     path = foreign_path(given, what='dataset', error=lambda said: ParameterError(said, 'dataset'))
     if path.suffix == '.json' and os.path.exists(path):
-        return open_coco(path, images)
+        return open_coco(path, images), 'images'
     if path.suffix in ('.yaml', '.yml') and os.path.exists(path):
-        return open_yolo(path, split)
+        return open_yolo(path, split), 'split'
     if is_mask_folder(path):
-        return open_mask_folder(path)
+        return open_mask_folder(path), ''
     if is_depth_folder(path):
-        return open_depth_folder(path, depth)
+        return open_depth_folder(path, depth), 'depth'
     if os.path.isdir(path):
         description = find_data_yaml(path)
         if description:
-            return open_yolo(description, split)
+            return open_yolo(description, split), 'split'
         annotations = find_coco_files(path)
         if len(annotations) == 1:
-            return open_coco(annotations[0], images)
+            return open_coco(annotations[0], images), 'images'
         if annotations:
             raise ParameterError(
                 f'{text} has {len(annotations)} JSON files, {", ".join(map(str, annotations))}; '
@@ -87,7 +104,7 @@ def open_dataset(
                 'dataset',
             )
         if is_class_folder(path):
-            return open_class_folder(path)
+            return open_class_folder(path), ''
     scenes = ''.join(f'scene://{name}?count=200, ' for name in scene_names())
     raise ParameterError(
         f'{shown(text)} is not a dataset; expected {scenes}or a folder with images/*.png or '

@@ -10,7 +10,7 @@ import numpy as np
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.depth_errors import DepthEvaluator
 from jetson_perception.evaluation.evaluators import ObjectEvaluator, PixelEvaluator
-from jetson_perception.files.output_files import write_output
+from jetson_perception.files.output_files import require_writable, write_output
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
 
@@ -45,6 +45,32 @@ def require_matplotlib() -> None:
         raise PerceptionError(
             f'plots need matplotlib, which cannot be imported ({err}): {pip_install("matplotlib")}'
         ) from err
+
+
+def require_plot(path: Path | None) -> None:
+    """Fail early where a plot could not be written there; None is no error.
+
+    Raises
+    ------
+    PerceptionError
+        When matplotlib cannot be imported.
+    ParameterError
+        When it knows no such format, or the file cannot be written.
+    """
+    if path is None:
+        return
+    require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    file = _with_suffix(path)
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if file.suffix[1:].lower() not in formats:
+        raise ParameterError(
+            f'{printable(path)} cannot be written: matplotlib makes no {printable(file.suffix)}; '
+            f'it makes {", ".join(sorted(formats))}',
+            'plot',
+        )
+    require_writable(file, parameter='plot')
 
 
 def write_plot(
@@ -101,13 +127,17 @@ def save_figure(figure: Any, path: Path) -> None:
     ParameterError
         When the file cannot be written.
     """
-    path = path if path.suffix else path.with_name(f'{path.name}.png')
+    path = _with_suffix(path)
     content = io.BytesIO()
     try:
         figure.savefig(content, format=path.suffix[1:], dpi=120)
     except ValueError as err:  # matplotlib does not know the file's extension
         raise ParameterError(f'{path} cannot be written: {err}', 'plot') from err
     write_output(path, content.getvalue(), parameter='plot')
+
+
+def _with_suffix(path: Path) -> Path:
+    return path if path.suffix else path.with_name(f'{path.name}.png')
 
 
 def _bar_count(evaluator: Any) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -54,14 +57,45 @@ def write_output(
             # Looks at the name alone: to open a pipe that nobody reads would never return.
             error = partial(ParameterError, parameter=parameter)
             require_regular(file.stat(), printable(file), error)
-        # /dev/stdout may be a file that others write to as well.
-        is_special = file.is_relative_to('/dev') or (file.exists() and not file.is_file())
-        if is_special and not regular_only:
+        if _is_special(file) and not regular_only:
             file.write_bytes(data)
         else:
             replace_file(file.resolve(), data, durable=durable)
     except (OSError, ValueError) as err:  # ValueError for a NUL in the name
         raise unwritable(file, err, parameter) from err
+
+
+def require_writable(path: str | Path | None, *, parameter: str = '') -> None:
+    """Refuse a file that `write_output` could not write: before hours of work rather than after.
+
+    The file is not touched, nor is a folder made. None stands for no file, which is no error.
+
+    Raises
+    ------
+    ParameterError
+        When it cannot be written; says why.
+    """
+    if path is None:
+        return
+    file = Path(path)
+    try:
+        if _is_special(file):
+            if file.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            return
+        real = file.resolve()
+        with suppress(FileNotFoundError):
+            real.lstat()  # refuses a name that is too long
+        # The file system may be read-only, which permissions do not tell.
+        with tempfile.TemporaryFile(dir=real.parent):
+            pass
+    except (OSError, ValueError) as err:
+        raise unwritable(file, err, parameter) from err
+
+
+def _is_special(file: Path) -> bool:
+    """Whether a file is written to directly: /dev/stdout may be one that others write to too."""
+    return file.is_relative_to('/dev') or (file.exists() and not file.is_file())
 
 
 def unwritable(path: str | Path, err: Exception, parameter: str = '') -> ParameterError:

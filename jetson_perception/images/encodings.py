@@ -20,6 +20,7 @@ from jetson_perception.errors import ImageError
 from jetson_perception.images.jpeg_decoding import decode_intact_jpeg
 from jetson_perception.images.picture_files import check_picture, decode_picture
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.pixel_limit import limit_in_words
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
@@ -150,9 +151,7 @@ def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
         When it has more.
     """
     if height * width > max_image_pixels:
-        raise ImageError(
-            f'image is {width}×{height} pixels; max_image_pixels is {max_image_pixels}'
-        )
+        raise ImageError(f'image is {width}×{height} pixels; {limit_in_words(max_image_pixels)}')
 
 
 def require_bytes(

@@ -19,6 +19,7 @@ from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.files.output_files import write_output
 from jetson_perception.images.picture_header import (
+    CONVERT,
     FORMATS,
     MAX_BITS,
     MAX_IMAGE_PIXELS,
@@ -27,6 +28,7 @@ from jetson_perception.images.picture_header import (
     picture_format,
     read_picture_header,
 )
+from jetson_perception.images.pixel_limit import limit_in_words
 from jetson_perception.printable import printable
 from jetson_perception.shortages import shortage
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FILE_BYTES_A_PIXEL = 8  # four channels of 16 bits, not compressed
+_MEASURED_BITS = 32  # floating-point numbers, or large integers
 _FILE_BYTES_BESIDE = 16 << 20  # thumbnails, color profiles
 
 # The chunks that decoding needs. Texts and color profiles can unpack to gigabytes, and further
@@ -79,14 +82,14 @@ def check_picture(
     try:
         header = read_picture_header(data)
     except ImageError as err:
-        known = picture_format(data) in formats
+        known = picture_format(data) in formats or CONVERT in str(err)
         raise ImageError(f'{err}' if known else f'{err}; {taken} are supported') from err
     if header.format not in formats:
         raise ImageError(f'{header.format}, which is not supported; {taken} are')
     if header.pixels > max_image_pixels:
         raise ImageError(
-            f'{header.format} of {header.width}×{header.height} pixels; max_image_pixels is '
-            f'{max_image_pixels}'
+            f'{header.format} of {header.width}×{header.height} pixels; '
+            f'{limit_in_words(max_image_pixels)}'
         )
     if header.bits > max_bits:
         raise ImageError(
@@ -131,9 +134,9 @@ def decode_picture(
             raise ImageError(
                 f'{header.format} of {header.width}×{header.height} pixels, and {lacks}'
             ) from err
-        raise ImageError(f'{header.format} that is damaged, or cannot be decoded here') from err
+        raise ImageError(_undecodable(header)) from err
     if pixels is None:
-        raise ImageError(f'{header.format} that is damaged, or cannot be decoded here')
+        raise ImageError(_undecodable(header))
     height, width = pixels.shape[:2]
     if (width, height) not in _possible_sizes_wh(header, flags):
         raise ImageError(
@@ -223,6 +226,15 @@ def tell_of_deep_pictures() -> None:
         'of pictures with 16 bits per channel the upper 8 are read: thermal images become nearly '
         'black; write them with 8 bits, or send them to a node with intensity_range'
     )
+
+
+def _undecodable(header: PictureHeader) -> str:
+    if header.format == 'TIFF' and header.bits >= _MEASURED_BITS:
+        return (
+            f'TIFF with {header.bits} bits per channel, of measured values rather than colors, '
+            f'which cannot be read here; {CONVERT}'
+        )
+    return f'{header.format} that is damaged, or cannot be decoded here'
 
 
 def _possible_sizes_wh(header: PictureHeader, flags: int) -> set[tuple[int, int]]:

@@ -48,8 +48,18 @@ _OTHER_FORMATS = (
     (0, b'\xff\x4f\xff\x51', 'JPEG 2000'),
     (0, b'\0\0\0\x0cJXL', 'JPEG XL'),
     (0, b'\xff\x0a', 'JPEG XL'),
-    (4, b'ftyp', 'AVIF or HEIF'),
 )
+
+#: What begins as MP4 does, by the brands that it names: of these the first decides.
+_BRANDS = (
+    ((b'avif', b'avis'), 'AVIF'),
+    ((b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx'), 'HEIC'),
+    ((b'mif1', b'msf1'), 'HEIF'),
+)
+_MOST_BRANDS_BYTES = 256
+
+CONVERT = 'convert it to JPEG or PNG'
+"""What to do about a picture that cannot be read here."""
 
 # A progressive JPEG has some ten scans, and as many in its EXIF thumbnail. Each covers the whole
 # picture but may take only a few bytes.
@@ -155,6 +165,9 @@ def _reader(data: bytes) -> Callable[[bytes], PictureHeader]:
         return _read_tiff
     if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
         return _read_webp
+    name = modern_picture(data)
+    if name:
+        raise ImageError(f'{name}, which cannot be read here; {CONVERT}')
     name = _other_format(data)
     raise ImageError(
         f'{name}, which is not supported'
@@ -163,7 +176,25 @@ def _reader(data: bytes) -> Callable[[bytes], PictureHeader]:
     )
 
 
+def modern_picture(head: bytes) -> str:
+    """'HEIC', 'HEIF' or 'AVIF' where a file begins as such a picture, else ''.
+
+    Phones save HEIC, also under names that end with .jpg.
+    """
+    if head[4:8] != b'ftyp':
+        return ''
+    length = min(int.from_bytes(head[:4], 'big'), _MOST_BRANDS_BYTES)
+    major, others = head[8:12], head[16:length]
+    brands = {major, *(others[at : at + 4] for at in range(0, len(others), 4))}
+    pictures = {brand for known, _ in _BRANDS for brand in known}
+    if major not in pictures:  # videos may name them as well
+        return ''
+    return next(name for known, name in _BRANDS if brands.intersection(known))
+
+
 def _other_format(data: bytes) -> str:
+    if data[4:8] == b'ftyp':
+        return modern_picture(data) or 'MP4 or MOV'
     for offset, signature, name in _OTHER_FORMATS:
         if data[offset : offset + len(signature)] == signature:
             return name

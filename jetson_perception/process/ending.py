@@ -47,8 +47,9 @@ class EndSignals:
         The signals.
     on_signal : callable
         Called once, in a thread, when the first has come.
-    code : int
-        Exit code of the process if it still runs `GRACE_S` later.
+    code : int or None
+        Exit code of the process if it still runs `GRACE_S` later; None for 128 and the number of
+        the signal, as in shells.
     handler : callable
         Called in the main thread, once Python can run there; by default does nothing.
     """
@@ -57,7 +58,7 @@ class EndSignals:
         self,
         numbers: Iterable[int],
         on_signal: Callable[[], None],
-        code: int = ENDED_BY_FORCE,
+        code: int | None = ENDED_BY_FORCE,
         handler: Callable[[int, FrameType | None], object] = lambda *_: None,
     ) -> None:
         self._numbers = tuple(numbers)
@@ -77,12 +78,13 @@ class EndSignals:
 
     def _listen(self, reader: int) -> None:
         # Python writes the number of every signal with a handler, also of other code's handlers.
-        while not set(os.read(reader, 64)) & set(self._numbers):
-            pass
+        came: list[int] = []
+        while not came:
+            came = [each for each in os.read(reader, 64) if each in self._numbers]
         deadline = time.monotonic() + GRACE_S
         self._on_signal()
         time.sleep(max(deadline - time.monotonic(), 0))
-        _leave_by_force(self._code)
+        _leave_by_force(128 + came[0] if self._code is None else self._code)
 
 
 def leave(code: int = 0) -> None:

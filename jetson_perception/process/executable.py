@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that SIGINT ended, as in shells."""
 
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a command to finish its files and end: of Ctrl-C, of `timeout`, systemd and
+`docker stop`, and of a terminal or an ssh session that is gone."""
+
 # Threads of libraries that spin while they wait for work, on cores that others need.
 _SPINNING = {
     # NumPy and OpenCV each bring an OpenBLAS, which starts a thread per core on import. The
@@ -79,31 +83,57 @@ def run_perception_node_module(module: str) -> NoReturn:
 def run_command_module(module: str) -> NoReturn:
     """Import the module of a command, call its `main` and exit with what it returns.
 
-    SIGINT raises KeyboardInterrupt in it; if that does not end it, the process is ended after a
-    while.
+    The first of the signals `ASKING` raises KeyboardInterrupt in it, and the exit code is 128 and
+    the signal's number; further ones change nothing, since `timeout` sends two, and a shell whose
+    terminal is gone does so too. If that does not end the process, it is ended after a while.
+    SIGTERM and SIGHUP stay ignored where whoever started it ignores them, such as nohup.
     """
-    _have_threads_sleep()
-    _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
-    main = _imported(module).main
-    import threading
+    from jetson_perception.process.streams import open_missing_streams
 
+    open_missing_streams()
+    _have_threads_sleep()
+    numbers = [each for each in ASKING if each == signal.SIGINT or not _is_ignored(each)]
+    _end_quietly_on(*numbers)
+    main = _imported(module).main
     from jetson_perception.process import ending
 
-    interrupted = threading.Event()
-    signals = ending.EndSignals(
-        [signal.SIGINT], interrupted.set, INTERRUPTED, signal.default_int_handler
-    )
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    signals = ending.EndSignals(numbers, lambda: None, None, interrupt)
     code: int | None = INTERRUPTED
     try:
-        code = main()
+        try:
+            code = main()
+        finally:
+            signals.ignore()
     except KeyboardInterrupt:
         pass
-    finally:
-        signals.ignore()
-    if interrupted.is_set():  # even if an import turned it into another error
-        code = INTERRUPTED
+    except OSError:
+        if not came:  # else the terminal is gone to which it would write its last words
+            raise
+    if came:  # even if an import turned it into another error
+        code = 128 + came[0]
+        _drop_output_without_terminal()
     ending.leave(code or 0)
     sys.exit(code)
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
+def _drop_output_without_terminal() -> None:
+    """Discard what cannot be written any more: Python would try at exit, and end with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _imported(module: str) -> Any:
@@ -133,13 +163,15 @@ def _have_threads_sleep() -> None:
         os.environ.setdefault(name, value)
 
 
-def _end_quietly_on(*numbers: int, code: int) -> None:
-    def end(*_: object) -> None:
+def _end_quietly_on(*numbers: int, code: int | None = None) -> None:
+    """End without a word on these signals; with 128 and the signal's number if without a code."""
+
+    def end(came: int, _frame: object) -> None:
         for number in numbers:
             signal.signal(number, lambda *_: None)  # Ctrl-C comes twice to a launched node
         if _before_end:
             _leave()
-        os._exit(code)
+        os._exit(128 + came if code is None else code)
 
     for number in numbers:
         signal.signal(number, end)

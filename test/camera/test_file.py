@@ -267,7 +267,8 @@ def test_video_without_a_frame(make_video):
     ('content', 'text'),
     [
         pytest.param(b'', 'is empty; expected a video', id='empty'),
-        pytest.param(b'not a video\n' * 50, 'is not a video that this OpenCV can read', id='text'),
+        pytest.param(b'not a video\n' * 50, 'drive.mp4 is a text, not a picture or', id='text'),
+        pytest.param(bytes(range(256)), 'is not a video that this OpenCV can read', id='binary'),
         pytest.param(None, 'there is no .*drive.mp4', id='missing'),
     ],
 )
@@ -277,6 +278,62 @@ def test_unusable(tmp_path, content, text):
         path.write_bytes(content)
     with pytest.raises(SourceError, match=text):
         FileSource(f'file://{path}').open()
+
+
+@pytest.mark.parametrize(
+    'ending', ['', 'txt', 'nfo', 'asc', 'bin', 'md', 'csv', 'json', 'srt', 'xml', 'svg', 'log']
+)
+def test_a_text_is_not_drawn(tmp_path, ending):
+    """As FFmpeg does for some endings: five frames of letters."""
+    path = tmp_path / f'notes.{ending}'
+    path.write_bytes(b'{"one": 1}, two,\n' * 400)
+    with pytest.raises(SourceError, match=r'is a text, not a picture or video$'):
+        FileSource(f'file://{path}').open()
+
+
+def test_binary_data_is_not_drawn_as_letters(tmp_path):
+    path = tmp_path / 'noise.txt'
+    path.write_bytes(np.random.default_rng(0).bytes(9000))
+    with pytest.raises(SourceError):
+        FileSource(f'file://{path}').open()
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        pytest.param('a.pnm', b'P3\n4 2\n255\n' + b'255 0 7 ' * 8, id='ppm_of_text'),
+        pytest.param('a.txt', b'P3\n4 2\n255\n' + b'255 0 7 ' * 8, id='ppm_called_a_text'),
+        pytest.param('a.pnm', b'P2\n4 2\n255\n' + b'255 ' * 8, id='pgm_of_text'),
+        pytest.param('a.pnm', b'P6\n4 2\n255\n' + b'abc' * 8, id='ppm_of_letters'),
+        pytest.param(
+            'a.y4m', b'YUV4MPEG2 W4 H2 F25:1 C420\n' + (b'FRAME\n' + b'a' * 12) * 5, id='y4m'
+        ),
+    ],
+)
+def test_pictures_and_videos_that_are_text_throughout(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    source = FileSource(f'file://{tmp_path}/{name}')
+    source.open()
+    assert source.read().pixels.shape == (2, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        pytest.param(
+            'a.m3u8',
+            '#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n',
+            id='hls',
+        ),
+        pytest.param('a.ffconcat', 'ffconcat version 1.0\nfile {}\n', id='ffconcat'),
+    ],
+)
+def test_playlists_are_played(make_video, tmp_path, name, text):
+    video = make_video('v.ts', codec='mp4v', rate=25)
+    (tmp_path / name).write_text(text.format(video.name))
+    source = FileSource(f'file://{tmp_path}/{name}', frame_rate=0)
+    source.open()
+    assert source.read().pixels.ndim == 3
 
 
 def test_mp4_without_its_index(make_video):
@@ -353,3 +410,30 @@ def test_close_ends_a_read_that_waits(make_video):
     reader.join(10)
     assert not reader.is_alive()
     assert len(errors) == 1
+
+
+HEIC = b'\0\0\0\x18ftypheic\0\0\0\0mif1heic'
+
+
+@pytest.mark.parametrize(
+    ('brand', 'name'), [(b'heic', 'HEIC'), (b'heix', 'HEIC'), (b'mif1', 'HEIF'), (b'avif', 'AVIF')]
+)
+@pytest.mark.parametrize('rest', [b'', bytes(500)])
+def test_a_picture_of_a_phone(tmp_path, brand, name, rest):
+    path = tmp_path / 'a.heic'
+    path.write_bytes(b'\0\0\0\x14ftyp' + brand + bytes(4) + brand + rest)
+    source = FileSource(f'file://{path}')
+    with pytest.raises(SourceError, match=f'is {name}, which cannot be read here; convert it'):
+        source.open()
+
+
+def test_a_picture_that_opens_as_a_video_without_frames(make_video):
+    """As AVIF does, where FFmpeg has no decoder for it."""
+    path = make_video()
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b'movi') + 4])
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    path.write_bytes(HEIC + bytes(500))
+    with pytest.raises(SourceError, match='is HEIC, which cannot be read here; convert it'):
+        source.read()

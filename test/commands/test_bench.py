@@ -102,6 +102,8 @@ def test_picture_at_once_and_later(models, tmp_path, capsys):
         pytest.param(['--size', '4x4'], 2, 'too small', id='small'),
         pytest.param(['--frames', '0'], 2, '0 is not 1 or more', id='frames'),
         pytest.param(['--seconds', '0'], 1, '--seconds is 0', id='seconds'),
+        pytest.param(['--seconds', 'nan'], 1, '--seconds is nan', id='seconds_nan'),
+        pytest.param(['--seconds', 'inf'], 1, '--seconds is inf', id='seconds_inf'),
         pytest.param(
             ['--device', 'cpu', '--runtime', 'onnxruntime_cuda'], 1, 'give one of them', id='both'
         ),

@@ -115,3 +115,11 @@ def test_precision_of_each_of_two(colors, tmp_path, capsys):
     assert main([*arguments, '--precision-b', 'int8']) == 0
     assert main([*arguments, '--precision-a', 'int8']) == 2
     assert 'nothing in it is quantized' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--match-iou', '--min-matched', '--max-corner-drift'])
+@pytest.mark.parametrize('value', ['nan', 'x'])
+def test_a_limit_that_is_no_number(capsys, option, value):
+    with pytest.raises(SystemExit, match='2'):
+        main(['compare', 'a.onnx', 'b.onnx', '--images', 'a.png', option, value])
+    assert option in capsys.readouterr().err

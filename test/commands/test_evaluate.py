@@ -150,7 +150,35 @@ class TestEvaluate:
         assert main(command) == 1
         assert 'class id 255' in capsys.readouterr().err
         assert main([*command, '--ignore', '255']) == 0
-        assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
+        captured = capsys.readouterr()
+        assert cells(captured.out)['mean (mIoU)'] == '1.0000'
+        assert 'no pixel' not in captured.err
+
+    def test_an_ignored_id_that_no_pixel_has_is_told(self, colors, tmp_path, capsys):
+        dataset = self.dataset(tmp_path / 'set', [self.truth()])
+        assert main(['evaluate', '--model', colors, '--dataset', dataset, '--ignore', '9']) == 0
+        assert 'no pixel of the masks has the id 9 of --ignore' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('options', 'text'),
+        [
+            pytest.param(['--ignore', '999'], '--ignore is 999; expected an id', id='ignore'),
+            pytest.param(['--ignore', '-1'], '--ignore is -1; expected an id', id='negative'),
+            pytest.param(['--split', 'val'], '--split has no effect on', id='split'),
+            pytest.param(['--images', '.'], '--images has no effect on', id='images'),
+            pytest.param(['--max-depth', '9'], '--max-depth has no effect on', id='max_depth'),
+            pytest.param(['--depth-unit', '1'], 'it is for folders with depth/', id='depth_unit'),
+        ],
+    )
+    def test_an_option_without_effect(self, colors, tmp_path, capsys, options, text):
+        dataset = self.dataset(tmp_path / 'set', [self.truth()])
+        assert main(['evaluate', '--model', colors, '--dataset', dataset, *options]) == 1
+        assert text in ' '.join(capsys.readouterr().err.split())
+
+    def test_no_pixels_to_ignore(self, colors, capsys):
+        command = ['evaluate', '--model', colors, '--dataset', 'scene://people?count=1']
+        assert main([*command, '--ignore', '9']) == 1
+        assert '--ignore has no effect on scene://people' in capsys.readouterr().err
 
 
 class TestDepth:

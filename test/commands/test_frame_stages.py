@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -233,16 +234,28 @@ class TestErrors:
         assert 'No space left on device' in capsys.readouterr().err
         assert not [each for each in threading.enumerate() if each.name in ('reading', 'engine')]
 
-    def test_a_second_source_that_is_missing(self, colors, tmp_path, capsys):
+    def test_a_second_source_that_has_no_frames(self, colors, tmp_path, capsys):
+        """Which shows only when it is read."""
         video = write_video(tmp_path / 'a.mp4', 3)
-        assert main(['run', colors, video, str(tmp_path / 'none.mp4'), '--json']) == 1
+        other = Path(write_video(tmp_path / 'b.avi', 3))
+        content = other.read_bytes()
+        other.write_bytes(content[: content.index(b'movi') + 4])
+        assert main(['run', colors, video, str(other), '--json']) == 1
         captured = capsys.readouterr()
         assert len(captured.out.splitlines()) == 3
-        assert 'there is no' in captured.err
+        assert 'has no frames' in captured.err
 
 
 class TestCtrlC:
-    def test_an_endless_source_leaves_whole_files(self, tmp_path):
+    @pytest.mark.parametrize(
+        ('number', 'code'),
+        [
+            pytest.param(signal.SIGINT, 130, id='ctrl_c'),
+            pytest.param(signal.SIGTERM, 143, id='timeout_systemd_docker_stop'),
+            pytest.param(signal.SIGHUP, 129, id='a_lost_ssh'),
+        ],
+    )
+    def test_an_endless_source_leaves_whole_files(self, tmp_path, number, code):
         """As a process, of which the signal is sent to all threads."""
         model = str(color_segmentation(tmp_path / 'colors.onnx'))
         out = tmp_path / 'out'
@@ -256,10 +269,10 @@ class TestCtrlC:
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
         ) as process:
             lines = [process.stdout.readline(), process.stdout.readline()]
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             lines += process.stdout.readlines()
             said = process.stderr.read()
-        assert process.returncode == 130, said
+        assert process.returncode == code, said
         written = (out / 'results.jsonl').read_text().splitlines()
         assert [json.loads(line)['frame'] for line in written] == list(range(len(lines)))
         capture = cv2.VideoCapture(str(out / json.loads(written[0])['annotated']))

@@ -52,6 +52,20 @@ def test_what_was_written_can_be_read(tmp_path, monkeypatch, names, size_wh):
     assert rate == pytest.approx(15.0)
 
 
+@WITH_OR_WITHOUT_AV
+@pytest.mark.parametrize('stem', ['12:30:00', 'file:x', '-i', 'a%03d', 'concat:a|b'])
+def test_any_name_in_the_working_folder(tmp_path, monkeypatch, names, stem):
+    """FFmpeg takes what is before a colon for a protocol, and OpenCV a pattern for many files."""
+    use(monkeypatch, *names)
+    monkeypatch.chdir(tmp_path)
+    with write_video(f'{stem}.mp4', (64, 48), 15.0) as video:
+        video.write(gray(100, (64, 48)))
+    assert [path.name for path in tmp_path.iterdir()] == [video.path.name]
+    assert video.path.stem == stem
+    assert not video.path.is_absolute()
+    assert len(pictures_in(video.path.rename('a.mkv').absolute())[0]) == 1
+
+
 def test_a_video_is_one_that_browsers_play(tmp_path):
     """PyAV is there in tests; a codec of OpenCV's that browsers play would do."""
     with write_video(tmp_path / 'demo.xyz', (64, 48), 30.0) as video:
@@ -126,6 +140,15 @@ def test_without_pyav_a_line_says_what_browsers_need(tmp_path, monkeypatch, capl
             video.write(gray(100, (64, 48)))
     assert video.codec == 'mp4v'
     assert caplog.text.count('pip install av') == 1
+
+
+def test_who_has_pyav_is_not_told_to_install_it(tmp_path, monkeypatch, caplog):
+    use(monkeypatch, 'mp4v')
+    recording.warn_of_browsers.cache_clear()
+    with write_video(tmp_path / 'a.mp4', (64, 48), 30.0) as video:
+        video.write(gray(100, (64, 48)))
+    assert 'the installed PyAV can encode neither' in caplog.text
+    assert 'pip install' not in caplog.text
 
 
 def test_no_codec(tmp_path, monkeypatch):

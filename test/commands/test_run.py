@@ -327,6 +327,74 @@ class TestRun:
         assert [Path(name).stem for name in names] == ['rtsp', 'rtsp', 'rtsp_2']
         assert all((tmp_path / 'out' / name).stat().st_size for name in names)
 
+    @pytest.mark.parametrize('size_wh', [(64, 1), (1, 48), (1, 1), (65_501, 2)])
+    def test_frames_of_which_no_video_can_be_have_their_line(
+        self, colors, tmp_path, caplog, size_wh
+    ):
+        """As a camera's driver sends now and then, between others."""
+        model = open_model(colors)
+        folder = ResultFolder(tmp_path / 'out')
+        for index, each in enumerate([size_wh, (64, 48), size_wh, (64, 48)]):
+            frame = NamedFrame('bag://drive', 'drive', index, stripes(*each), 30.0)
+            folder.write(frame, model, model(frame.bgr), frame.bgr)
+        folder.close()
+        lines = (tmp_path / 'out' / 'results.jsonl').read_text().splitlines()
+        names = [json.loads(line)['annotated'] for line in lines]
+        assert names == [None, 'drive.mp4', None, 'drive.mp4']
+        told = [each.getMessage() for each in caplog.records]
+        assert [f'{size_wh[0]}×{size_wh[1]}' in each for each in told if 'video' in each] == [True]
+
+    def test_a_picture_that_is_larger_than_a_jpeg(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'in' / 'a.png', stripes(65_501, 2))
+        write_picture(tmp_path / 'in' / 'b.png', stripes(2, 65_500))
+        out = tmp_path / 'out'
+        assert main(['run', colors, str(tmp_path / 'in'), '--output', str(out)]) == 0
+        lines = [json.loads(each) for each in (out / 'results.jsonl').read_text().splitlines()]
+        assert [each['annotated'] for each in lines] == ['a.png', 'b.jpg']
+        assert cv2.imread(str(out / 'a.png')).shape == (2, 65_501, 3)
+        assert cv2.imread(str(out / lines[0]['mask']), 0).shape == (2, 65_501)
+
+    def test_a_picture_that_is_larger_than_any(self, colors, tmp_path, capsys):
+        header = b'P6 1000001 1 255\n'
+        (tmp_path / 'a.ppm').write_bytes(header + bytes(3 * 1_000_001))
+        picture = write_picture(tmp_path / 'b.png')
+        out = tmp_path / 'out'
+        code = main(['run', colors, str(tmp_path / 'a.ppm'), picture, '--output', str(out)])
+        assert code == 0
+        lines = [json.loads(each) for each in (out / 'results.jsonl').read_text().splitlines()]
+        assert [each['annotated'] for each in lines] == [None, 'b.jpg']
+        assert [each['mask'] for each in lines] == [None, 'b_mask.png']
+        assert 'results.jsonl has what was found' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        'name',
+        [
+            pytest.param('a' * 251, id='ascii'),
+            pytest.param('é' * 125, id='two_bytes_each'),
+            pytest.param('a' + '€' * 83, id='three_bytes_each'),
+            pytest.param('a' * 100 + '\udcff' * 150, id='not_utf8'),
+        ],
+    )
+    def test_names_as_long_as_names_can_be(self, colors, tmp_path, name):
+        """Both are alike where they are cut."""
+        for letter in 'xy':
+            picture = tmp_path / 'in' / f'{name[:-1]}{letter}.png'
+            picture.parent.mkdir(exist_ok=True)
+            picture.write_bytes(cv2.imencode('.png', stripes())[1])
+        write_video(tmp_path / 'v.mp4', 3)
+        video = tmp_path / f'{name}.mp4'
+        (tmp_path / 'v.mp4').rename(video)
+        out = tmp_path / 'out'
+        sources = [str(tmp_path / 'in'), str(video)]
+        for _ in range(2):
+            assert main(['run', colors, *sources, '--output', str(out)]) == 0
+        lines = [json.loads(each) for each in (out / 'results.jsonl').read_text().splitlines()]
+        named = {each[key] for each in lines for key in ('annotated', 'mask') if key in each}
+        assert len(named) == 5
+        assert {*named, 'results.jsonl'} == {each.name for each in out.iterdir()}
+        if '\udcff' not in name:
+            assert all(each.encode().startswith(name[:50].encode()) for each in named)
+
     def test_the_number_of_frames_per_source_is_limited(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 9)
         for name in 'abc':
@@ -440,7 +508,7 @@ class TestRun:
     def test_opencv_prints_nothing_of_a_file_that_is_no_video(self, colors, tmp_path):
         (tmp_path / 'notes.txt').write_text('no video')
         done = in_terminal(colors, tmp_path / 'notes.txt', stdout=subprocess.PIPE)
-        assert 'notes.txt is not a video that this OpenCV can read' in done.said
+        assert 'notes.txt is a text, not a picture or video' in done.said
         assert 'VIDEOIO' not in done.said
 
     def test_lines_go_to_standard_output_while_a_bar_is_in_the_terminal(self, colors, tmp_path):
@@ -470,6 +538,25 @@ class TestRun:
         captured = capsys.readouterr()
         assert len(captured.out.splitlines()) == 1
         assert 'a.png is damaged or not a picture: it begins' in captured.err
+
+    @pytest.mark.parametrize(
+        ('content', 'text'),
+        [
+            pytest.param(b'P6 65500 65500 255\n', '; at most 67108864 are read; sk', id='large'),
+            pytest.param(
+                b'\0\0\0\x14ftypheic' + bytes(4) + b'heic' + bytes(99),
+                'a.jpg is HEIC, which cannot be read here; convert it to JPEG or PNG; skipped',
+                id='of_a_phone',
+            ),
+        ],
+    )
+    def test_why_a_picture_is_skipped(self, colors, tmp_path, capsys, content, text):
+        (tmp_path / 'a.jpg').write_bytes(content)
+        picture = write_picture(tmp_path / 'b.png')
+        assert main(['run', colors, str(tmp_path / 'a.jpg'), picture]) == 1
+        said = ' '.join(capsys.readouterr().err.split())
+        assert text in said
+        assert 'max_image_pixels' not in said
 
     def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
         path = tmp_path / 'a.png'

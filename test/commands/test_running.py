@@ -186,3 +186,20 @@ class TestPlainTerminal:
         )
         assert code == 1
         assert 'mod\\xe8le.onnx' in err
+
+
+@pytest.mark.parametrize('closed', ['>&-', '2>&-', '>&- 2>&- <&-'])
+@pytest.mark.parametrize('verb', ['run', 'info'])
+def test_closed_standard_streams(colors, tmp_path, verb, closed):
+    """As a service without a log has them; `main` is called by itself, too."""
+    words = {'run': [colors, write_picture(tmp_path / 'a.png'), '--json'], 'info': [colors]}
+    script = 'import sys, jetson_perception.commands.main as cli; sys.exit(cli.main())'
+    python = [sys.executable, '-c', script]
+    done = subprocess.run(
+        ['sh', '-c', f'exec "$@" {closed}', 'sh', *python, verb, *words[verb]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 'Error' not in done.stderr
+    assert done.returncode == 0

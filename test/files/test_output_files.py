@@ -6,7 +6,7 @@ import pytest
 from small_disk import file_size_limit, small_disk
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.files.output_files import write_output
+from jetson_perception.files.output_files import require_writable, write_output
 
 NOT_UTF8 = os.fsdecode(b'caf\xe9')
 
@@ -109,3 +109,38 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
             write_output(path, bytes(2 << 20))
         assert os.listdir(tmp_path) == ['a.json']
         assert path.read_text() == 'old'
+
+
+class TestRequireWritable:
+    @pytest.mark.parametrize('name', [None, '/dev/null', '/dev/stdout'])
+    def test_no_file_and_devices_pass(self, name):
+        require_writable(name)
+
+    def test_nothing_is_touched(self, tmp_path):
+        (tmp_path / 'old').write_text('old')
+        (tmp_path / 'link').symlink_to('new')
+        for name in ('old', 'new', 'link', 'x' * 255, NOT_UTF8):
+            require_writable(tmp_path / name)
+        assert sorted(os.listdir(tmp_path)) == ['link', 'old']
+        assert (tmp_path / 'old').read_text() == 'old'
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / 'pipe')
+        require_writable(tmp_path / 'pipe')
+
+    @pytest.mark.parametrize(
+        ('name', 'text'),
+        [
+            pytest.param('none/a', 'No such file or directory', id='no_folder'),
+            pytest.param('file/a', 'Not a directory', id='a_file_as_the_folder'),
+            pytest.param('.', 'Is a directory', id='folder'),
+            pytest.param('x' * 256, 'File name too long', id='longer_than_names_can_be'),
+            pytest.param('a\0b', 'null byte', id='nul'),
+        ],
+    )
+    def test_refused(self, tmp_path, name, text):
+        (tmp_path / 'file').touch()
+        with pytest.raises(ParameterError, match=text) as error:
+            require_writable(tmp_path / name, parameter='json')
+        assert error.value.parameter == 'json'
+        assert os.listdir(tmp_path) == ['file']

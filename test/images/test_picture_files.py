@@ -72,6 +72,14 @@ class TestDecodePicture:
         with pytest.raises(ImageError, match=r'of 65500×65500 pixels; max_image_pixels is 6710'):
             decode_picture(claiming(suffix, 65500, 65500))
 
+    def test_measured_values_are_not_called_damage(self):
+        values = np.ones((16, 24, 3), np.float32)
+        data = cv2.imencode('.tiff', values)[1].tobytes()
+        with pytest.raises(ImageError, match=r'^TIFF with 32 bits .* convert it to JPEG or PNG$'):
+            decode_picture(data)
+        read = decode_picture(data, flags=cv2.IMREAD_UNCHANGED)
+        assert (read == values).all()
+
     def test_limit(self):
         data = encoded('.jpg')
         assert decode_picture(data, max_image_pixels=24 * 16).shape == (16, 24, 3)

@@ -154,7 +154,20 @@ def test_pnm(data, size):
         pytest.param(b'P7\nWIDTH 9\n', '^PAM, which', id='pam'),
         pytest.param(b'\x76\x2f\x31\x01', '^OpenEXR, which', id='exr'),
         pytest.param(b'#?RADIANCE\n', '^Radiance HDR, which', id='hdr'),
-        pytest.param(b'\0\0\0\x20ftypavif', '^AVIF or HEIF, which', id='avif'),
+        pytest.param(b'\0\0\0\x20ftypavif', '^AVIF, which cannot be read here', id='avif'),
+        pytest.param(
+            b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', '^HEIC, which cannot .*; convert it', id='heic'
+        ),
+        pytest.param(
+            b'\0\0\0\x18ftypmif1\0\0\0\0mif1heix', '^HEIC, which', id='heic_by_another_brand'
+        ),
+        pytest.param(b'\0\0\0\x14ftypmif1\0\0\0\0mif1', '^HEIF, which', id='heif'),
+        pytest.param(
+            b'\0\0\0\x14ftypmif1\0\0\0\0mif1avif', '^HEIF, which', id='no_brand_beyond_the_box'
+        ),
+        pytest.param(
+            b'\0\0\0\x18ftypisom\0\0\0\0isomavif', '^MP4 or MOV, which is not', id='video'
+        ),
         pytest.param(JPEG[:SOF], 'JPEG whose header is cut off', id='cut_jpeg'),
         pytest.param(b'\xff\xd8\xff\xda\0\2', 'without a frame header', id='scan_first'),
         pytest.param(b'\xff\xd8\xff\xe0\0\1', 'impossible length', id='short_segment'),

@@ -1,6 +1,8 @@
-"""Programs that begin, and that are told to end while they still import."""
+"""Programs that begin, and that are told to end, some while they still import."""
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -96,3 +98,130 @@ def test_ends_though_it_cannot_leave(tmp_path, script, code):
         process.kill()
         process.communicate()
     assert (*said, process.returncode) == ('', '', code)
+
+
+#: A command that waits, and has something to finish when it is told to end.
+COMMAND = """
+import select, signal, sys, threading
+
+def main(*_):
+    try:
+        print('ready', flush=True)
+        sys.stdin.readline()
+        return 5
+    except KeyboardInterrupt:
+        # Other signals come while it finishes; what they do shows at once.
+        select.select([], [], [], 0.05)
+        print('finished', flush=True)
+        raise
+"""
+STUCK = """
+import ctypes
+from jetson_perception.process import ending
+
+def main(*_):
+    ending.GRACE_S = 0.2
+    sleep = ctypes.CDLL(None).sleep
+    while True:
+        try:
+            print('ready', flush=True)
+            while True:
+                sleep(600)
+        except KeyboardInterrupt:
+            pass
+"""
+RUN = "from jetson_perception.process import executable; executable.run_command_module('waiting')"
+ASKING = [
+    pytest.param(signal.SIGINT, 130, id='ctrl_c'),
+    pytest.param(signal.SIGTERM, 143, id='timeout_systemd_docker_stop'),
+    pytest.param(signal.SIGHUP, 129, id='a_lost_ssh'),
+]
+
+
+@pytest.fixture
+def start_command(tmp_path):
+    """Starts a module as a command; its process, once it has said that it is ready."""
+    started = []
+
+    def start(code=COMMAND, ready='ready', **options):
+        (tmp_path / 'waiting.py').write_text(code)
+        process = subprocess.Popen(
+            [sys.executable, '-c', RUN],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        started.append(process)
+        assert process.stdout.readline() == f'{ready}\n'
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+class TestCommandsThatAreToldToEnd:
+    @pytest.mark.parametrize(('number', 'code'), ASKING)
+    def test_they_finish_first(self, start_command, number, code):
+        process = start_command()
+        process.send_signal(number)
+        said = process.communicate(timeout=WAIT_S)
+        assert (*said, process.returncode) == ('finished\n', '', code)
+
+    @pytest.mark.parametrize(('number', 'code'), ASKING)
+    def test_further_signals_do_not_cut_that_off(self, start_command, number, code):
+        """`timeout` sends two, and so do a terminal that is gone and its shell."""
+        finishing = COMMAND.replace(
+            'select.select([], [], [], 0.05)',
+            'for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT): '
+            'signal.raise_signal(each)',
+        )
+        process = start_command(finishing)
+        process.send_signal(number)
+        said = process.communicate(timeout=WAIT_S)
+        assert (*said, process.returncode) == ('finished\n', '', code)
+
+    @pytest.mark.parametrize(('number', 'code'), ASKING)
+    def test_an_import_ends_silently(self, start_command, number, code):
+        process = start_command(IMPORTING, 'importing')
+        process.send_signal(number)
+        said = process.communicate(timeout=WAIT_S)
+        assert (*said, process.returncode) == ('', '', code)
+
+    @pytest.mark.parametrize(('number', 'code'), ASKING)
+    def test_what_is_stuck_is_left_with_the_code_of_the_signal(self, start_command, number, code):
+        process = start_command(STUCK)
+        process.send_signal(number)
+        assert 'ends by force' in process.communicate(timeout=WAIT_S)[1]
+        assert process.returncode == code
+
+    @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+    def test_what_nohup_ignores_stays_ignored(self, start_command, number):
+        process = start_command(preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+        process.send_signal(number)
+        said = process.communicate('\n', timeout=WAIT_S)
+        assert (*said, process.returncode) == ('', '', 5)
+
+    def test_a_terminal_that_is_gone_takes_no_last_words(self, tmp_path):
+        """Its code is that of the signal, though neither stream can be written any more."""
+        waiting = COMMAND.replace('sys.stdin.readline()', 'threading.Event().wait()')
+        finishing = "open('done', 'w').write('all'); print('lost')"
+        (tmp_path / 'waiting.py').write_text(
+            waiting.replace("print('finished', flush=True)", finishing)
+        )
+        pid, terminal = pty.fork()
+        if not pid:
+            os.chdir(tmp_path)
+            os.execv(sys.executable, [sys.executable, '-c', RUN])
+        said = b''
+        while b'\n' not in said:
+            assert select.select([terminal], [], [], WAIT_S)[0]
+            said += os.read(terminal, 64)
+        assert said == b'ready\r\n'
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
+        assert (tmp_path / 'done').read_text() == 'all'

@@ -21,6 +21,24 @@ def test_ctrl_c_comes_at_the_end_of_the_block():
     assert done == ['all']
 
 
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_so_do_other_signals_that_ask_to_end(number):
+    done = []
+
+    def work():
+        with interrupted_after():
+            signal.raise_signal(number)
+            done.append('all')
+
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        assert signal.signal(number, before) is signal.default_int_handler
+    assert done == ['all']
+
+
 def test_it_comes_at_once_after_the_block():
     with interrupted_after():
         pass

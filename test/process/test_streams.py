@@ -88,3 +88,42 @@ def test_a_command_in_such_a_terminal(environment):
     size = b'1 \xd7 3 \xd7' if environment.get('PYTHONIOENCODING') == 'latin-1' else b'1 x 3 x'
     assert size in done.stdout
     assert done.stderr == b''
+
+
+#: Says what it has for standard streams, in a file of which it is told.
+ASKING = """
+import os, sys
+
+def main(*_):
+    with open('said', 'w') as file:
+        for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+            same = os.path.samestat(os.fstat(number), os.stat(os.devnull))
+            print(stream.fileno(), stream.isatty(), same, file=file)
+    print('for nobody', flush=True)
+    print('for nobody', file=sys.stderr)
+    return 3
+"""
+
+
+@pytest.mark.parametrize('closed', [(1,), (2,), (0, 1), (0, 1, 2)])
+def test_closed_streams_of_commands_are_dev_null(tmp_path, closed):
+    (tmp_path / 'asking.py').write_text(ASKING)
+    script = (
+        "from jetson_perception.process import executable; executable.run_command_module('asking')"
+    )
+    redirections = ' '.join(f'{each}>&-' for each in closed)
+    done = subprocess.run(
+        ['sh', '-c', f'exec "$@" {redirections}', 'sh', sys.executable, '-c', script],
+        cwd=tmp_path,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    assert 'Traceback' not in done.stderr
+    assert done.returncode == 3
+    said = (tmp_path / 'said').read_text().splitlines()
+    for number in closed:
+        assert said[number] == f'{number} False True'
+    assert ('for nobody' in done.stdout) == (1 not in closed)
+    assert ('for nobody' in done.stderr) == (2 not in closed)

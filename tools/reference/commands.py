@@ -38,7 +38,7 @@ _HEAD = """\
 The verbs of `jetson-perception` with their options, generated from their parsers by
 `tools/generate_reference.py`. `jetson-perception VERB --help` prints the same. Results go to
 standard output, messages to standard error. Exit codes: 0, 1 for an error, 2 for wrong options,
-130 for Ctrl-C.
+130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
 """
 _VIEW = """\
 ## ros2 run jetson_perception view
