@@ -62,6 +62,9 @@ class Robot(Protocol):
     async def set_parameter(self, node: str, name: str, value: Any) -> None:
         """Set one of them.
 
+        A list of classes may be given as a dict of those that are switched on or off, by the names
+        that `parameters` gave; the others stay as they are.
+
         Raises
         ------
         ParameterError

@@ -64,8 +64,11 @@ class Site:
         self.run(self.server.start(listening))
 
     @staticmethod
-    async def made(access, limits):
-        robot = StandInRobot()
+    def made_robot():
+        return StandInRobot()
+
+    async def made(self, access, limits):
+        robot = self.made_robot()
         return robot, Server(robot, access, **limits)
 
     def run(self, coroutine):

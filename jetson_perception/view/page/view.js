@@ -6,13 +6,18 @@ import { showStreams } from './streams.js';
 import { setText } from './dom.js';
 
 const AGAIN_MS = 1000;
-// Nodes that were started a moment ago are asked for their settings once they are active.
+// Nodes that were started a moment ago are asked for their settings once they are active; of what was
+// set, several changes are read at once.
 const SETTLED_MS = 1500;
+const CHANGED_MS = 200;
 
 let socket = null;
 let nodes = '';
+// The state's number of changes of settings, by whomever.
+let settings = null;
 let timer = 0;
 let settling = 0;
+let changing = 0;
 
 function connection(text, lost) {
   const line = document.getElementById('connection');
@@ -25,7 +30,10 @@ function open() {
   if (document.hidden || socket !== null) return;
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   const opened = new WebSocket(`${scheme}://${location.host}/state`);
-  opened.onopen = () => connection('connected', false);
+  opened.onopen = () => {
+    connection('connected', false);
+    settings = null; // which may have changed meanwhile
+  };
   opened.onmessage = (message) => show(JSON.parse(message.data));
   opened.onclose = () => {
     if (socket === opened) socket = null;
@@ -47,13 +55,13 @@ function show(state) {
   if (seen !== nodes) {
     nodes = seen;
     clearTimeout(settling);
-    settling = setTimeout(readUnlessUsed, SETTLED_MS);
+    settling = setTimeout(readSettings, SETTLED_MS);
   }
-}
-
-// What somebody is about to set stays as it is; a button reads it again.
-function readUnlessUsed() {
-  if (!document.getElementById('settings').contains(document.activeElement)) readSettings();
+  if (state.settings !== settings) {
+    settings = state.settings;
+    clearTimeout(changing);
+    changing = setTimeout(readSettings, CHANGED_MS);
+  }
 }
 
 document.addEventListener('visibilitychange', () => {
