@@ -5,11 +5,17 @@ import { onChoice, wish } from './way.js';
 
 const AGAIN_MS = 1000;
 const CHOSEN_MS = 200;
+const AGAIN = 'streams-again';
 const RATE_OVER_MS = 2000;
 
 export function showStreams(topics) {
   keyed(document.getElementById('streams'), topics, (topic) => topic, (topic) => stream(topic));
   document.getElementById('no-streams').hidden = topics.length > 0;
+}
+
+// Over new connections: those that there are lead nowhere.
+export function openStreamsAgain() {
+  document.dispatchEvent(new Event(AGAIN));
 }
 
 function stream(topic) {
@@ -29,6 +35,7 @@ function stream(topic) {
   const ending = new AbortController();
   document.addEventListener('visibilitychange', seen, { signal: ending.signal });
   onChoice(() => pictures.openAgain(true), ending.signal);
+  document.addEventListener(AGAIN, () => pictures.openAgain(true), { signal: ending.signal });
   figure.addEventListener('gone', () => {
     ending.abort();
     pictures.close();

@@ -2,10 +2,13 @@
 import { showAreas, showDetections, showDiagnostics, showEngines } from './figures.js';
 import { showRecording } from './recording.js';
 import { readSettings } from './settings.js';
-import { showStreams } from './streams.js';
+import { openStreamsAgain, showStreams } from './streams.js';
 import { setText } from './dom.js';
 
 const AGAIN_MS = 1000;
+// The server says something every five seconds. A link that is gone says nothing, for a quarter of an
+// hour.
+const SILENT_MS = 12_000;
 // Nodes that were started a moment ago are asked for their settings once they are active; of what was
 // set, several changes are read at once.
 const SETTLED_MS = 1500;
@@ -16,6 +19,8 @@ let nodes = '';
 // The state's number of changes of settings, by whomever.
 let settings = null;
 let timer = 0;
+let silence = 0;
+let wasSilent = false;
 let settling = 0;
 let changing = 0;
 
@@ -33,14 +38,42 @@ function open() {
   opened.onopen = () => {
     connection('connected', false);
     settings = null; // which may have changed meanwhile
+    if (wasSilent) openStreamsAgain(); // they had the same link
+    wasSilent = false;
+    listen();
   };
-  opened.onmessage = (message) => show(JSON.parse(message.data));
-  opened.onclose = () => {
-    if (socket === opened) socket = null;
-    connection('the robot cannot be reached; trying again …', true);
-    timer = setTimeout(open, AGAIN_MS);
+  opened.onmessage = (message) => {
+    listen();
+    show(JSON.parse(message.data));
   };
+  opened.onclose = lost;
   socket = opened;
+  listen();
+}
+
+// Wait for what the server says next, or for an answer at all.
+function listen() {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    wasSilent = true;
+    leave();
+    lost();
+  }, SILENT_MS);
+}
+
+function leave() {
+  clearTimeout(silence);
+  if (socket === null) return;
+  for (const event of ['onopen', 'onmessage', 'onclose']) socket[event] = null;
+  socket.close();
+  socket = null;
+}
+
+function lost() {
+  clearTimeout(silence);
+  socket = null;
+  connection('the robot cannot be reached; trying again …', true);
+  timer = setTimeout(open, AGAIN_MS);
 }
 
 function show(state) {
@@ -65,11 +98,7 @@ function show(state) {
 }
 
 document.addEventListener('visibilitychange', () => {
-  if (document.hidden && socket !== null) {
-    socket.onclose = null;
-    socket.close();
-    socket = null;
-  }
+  if (document.hidden) leave();
   open();
 });
 document.getElementById('read-settings').addEventListener('click', readSettings);

@@ -1,0 +1,98 @@
+"""What the page does in a real browser when its connection is gone, or may not be made."""
+
+import time
+from contextlib import closing
+
+import cv2
+import numpy as np
+import pytest
+
+from jetson_perception.view.access import Access
+from jetson_perception.view.robot import Picture
+
+pytest.importorskip('aiohttp')
+
+from nodes.chromium import Chromium, found_chromium
+from view.cut_link import CutLink
+from view.test_server import DEADLINE_S, Site, StandInRobot
+
+pytestmark = pytest.mark.skipif(
+    found_chromium() is None, reason='there is no Chromium: `sudo apt install chromium`'
+)
+
+CONNECTION = 'document.getElementById("connection").innerText'
+#: Silence of twelve seconds is one of two.
+IMPATIENT = """const real = setTimeout;
+    window.setTimeout = (call, ms, ...rest) => real(call, ms === 12000 ? 2000 : ms, ...rest);"""
+
+
+class Robot(StandInRobot):
+    """One whose state changes all the time, with one stream; `give` are its viewers."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+        self.give = []
+        self.answered.set()
+
+    def state(self):
+        self.number += 1
+        lists = dict.fromkeys(('detections', 'engines', 'areas', 'diagnostics'), ())
+        return self.number, {'streams': ['/annotated'], 'settings': 0, **lists}
+
+    def open_pictures(self, topic, give):
+        self.give.append(give)
+        return lambda: self.give.remove(give)
+
+    def show(self, gray, size_wh=(64, 48)):
+        """Give all viewers a picture."""
+        pixels = np.full((*size_wh[::-1], 3), gray, np.uint8)
+        data = cv2.imencode('.png', pixels)[1].tobytes()
+        for give in list(self.give):
+            give(Picture(data, 'image/png'))
+
+
+class RobotSite(Site):
+    @staticmethod
+    def made_robot():
+        return Robot()
+
+
+@pytest.fixture(scope='module')
+def chromium(tmp_path_factory):
+    with closing(Chromium(tmp_path_factory.mktemp('chromium'))) as made:
+        yield made
+
+
+@pytest.fixture
+def site():
+    with closing(RobotSite(Access())) as made:
+        yield made
+
+
+@pytest.fixture
+def link(site):
+    """Between the browser and the server."""
+    made = CutLink(site.port)
+    site.run(made.open())
+    yield made
+    site.run(made.close())
+
+
+GRAY = 'document.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1).data[0]'
+
+
+def test_a_link_that_is_gone_is_seen_and_used_again_when_it_is_back(chromium, site, link):
+    """Nothing tells the browser: neither the state nor pictures come, for ever."""
+    with closing(chromium.page('about:blank')) as page:
+        page.send('Page.addScriptToEvaluateOnNewDocument', source=IMPATIENT)
+        page.send('Page.navigate', url=f'http://127.0.0.1:{link.port}/')
+        page.wait_for(f'{CONNECTION} === "connected"')
+        site.run(link.cut())
+        page.wait_for(f'{CONNECTION}.includes("cannot be reached")')
+        site.run(link.mend())
+        page.wait_for(f'{CONNECTION} === "connected"')
+        deadline_s = time.monotonic() + DEADLINE_S
+        while page.value(GRAY) != 50:
+            assert time.monotonic() < deadline_s
+            site.robot.show(50)

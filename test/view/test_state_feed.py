@@ -1,0 +1,26 @@
+import asyncio
+import json
+
+from view.test_server import StandInRobot
+
+from jetson_perception.view.state_feed import StateFeed
+
+
+class NoRecorder:
+    """A `view.recorder.Recorder` of a view that records nothing."""
+
+    @staticmethod
+    def state():
+        return {'is_on': False}
+
+
+def test_what_does_not_change_is_said_again():
+    """By which a page knows that it is still connected."""
+
+    async def heard():
+        with StateFeed(StandInRobot(), NoRecorder(), again_s=0.01).looking() as slot:
+            return [json.loads(await asyncio.wait_for(slot.take(), 10.0)) for _ in range(3)]
+
+    first, second, third = asyncio.run(heard())
+    assert first == second == third
+    assert first['streams'] == ['/annotated']
