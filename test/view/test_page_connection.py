@@ -14,6 +14,7 @@ pytest.importorskip('aiohttp')
 
 from nodes.chromium import Chromium, found_chromium
 from view.cut_link import CutLink
+from view.test_page_settings import wait_until
 from view.test_server import DEADLINE_S, Site, StandInRobot
 
 pytestmark = pytest.mark.skipif(
@@ -96,3 +97,50 @@ def test_a_link_that_is_gone_is_seen_and_used_again_when_it_is_back(chromium, si
         while page.value(GRAY) != 50:
             assert time.monotonic() < deadline_s
             site.robot.show(50)
+
+
+#: The first picture takes longer to read than those after it, until `release()`.
+SLOW_FIRST = """(() => {
+    const real = window.createImageBitmap;
+    window.read = 0;
+    const released = new Promise((done) => { window.release = done; });
+    window.createImageBitmap = async (blob) => {
+      const number = ++read;
+      const picture = await real(blob);
+      if (number === 1) await released;
+      return picture;
+    };
+})()"""
+WIDTH = 'document.querySelector("canvas").width'
+
+
+@pytest.fixture
+def page(chromium, site):
+    """One that watches the stream."""
+    with closing(chromium.page(site.url)) as made:
+        made.wait_for(f'{CONNECTION} === "connected"')
+        wait_until(lambda: site.robot.give)
+        yield made
+
+
+def test_pictures_are_shown_in_the_order_in_which_they_came(site, page):
+    page.value(SLOW_FIRST)
+    for number, size_wh in enumerate([(640, 480), (32, 24)], 1):
+        site.robot.show(100, size_wh)
+        page.wait_for(f'read === {number}')
+    page.value('new Promise((done) => setTimeout(done, 100))')  # as long as the second may take
+    page.value('release()')
+    page.wait_for(f'{WIDTH} === 32')
+    page.value('new Promise((done) => setTimeout(done, 100))')
+    assert page.value(WIDTH) == 32
+
+
+def test_a_paused_stream_shows_nothing_that_was_under_way(site, page):
+    page.value(SLOW_FIRST)
+    before = page.value(WIDTH)
+    site.robot.show(100, (640, 480))
+    page.wait_for('read === 1')
+    page.value('document.querySelector("figure button").click()')
+    page.value('release()')
+    page.value('new Promise((done) => setTimeout(done, 100))')
+    assert page.value(WIDTH) == before

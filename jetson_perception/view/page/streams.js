@@ -124,7 +124,9 @@ class Pictures {
     const next = () => {
       if (socket.readyState === WebSocket.OPEN) socket.send('next');
     };
-    socket.onmessage = async (message) => {
+    // Pictures are read side by side, and shown in the order in which they came.
+    let showing = Promise.resolve();
+    socket.onmessage = (message) => {
       if (typeof message.data === 'string') {
         this.#figures = JSON.parse(message.data);
         return;
@@ -132,8 +134,11 @@ class Pictures {
       if (isVideo(message.data)) {
         this.#decode(message.data, next);
       } else {
-        await this.#show(new Blob([message.data]));
-        next();
+        const read = createImageBitmap(new Blob([message.data])).catch(() => null);
+        showing = showing.then(async () => {
+          this.#show(await read, this.#socket === socket);
+          next();
+        });
       }
     };
     socket.onclose = () => {
@@ -151,14 +156,10 @@ class Pictures {
     this.#video.decode(data);
   }
 
-  async #show(blob) {
-    let picture;
-    try {
-      picture = await createImageBitmap(blob);
-    } catch {
-      return; // damaged on its way to the robot's topic; the next one replaces it
-    }
-    this.#draw(picture, picture.width, picture.height);
+  // None is a picture that was damaged on its way to the robot's topic; the next one replaces it.
+  #show(picture, isWanted) {
+    if (picture && isWanted) this.#draw(picture, picture.width, picture.height);
+    else picture?.close();
   }
 
   #draw(picture, width, height) {
