@@ -1,6 +1,7 @@
 """A link to a server that can be cut, as when a robot drives out of its network."""
 
 import asyncio
+from contextlib import closing, suppress
 
 
 class CutLink:
@@ -35,18 +36,17 @@ class CutLink:
 
     async def _accept(self, reader, writer):
         self._tasks.add(asyncio.current_task())
-        if self._is_cut:
-            await asyncio.Event().wait()
-        their_reader, their_writer = await asyncio.open_connection('127.0.0.1', self._to)
-        cuts = self._cuts
-        try:
-            await asyncio.gather(
-                self._forward(reader, their_writer, cuts),
-                self._forward(their_reader, writer, cuts),
-            )
-        finally:
-            writer.close()
-            their_writer.close()
+        # Asyncio takes a connection that was cancelled for one that failed.
+        with closing(writer), suppress(asyncio.CancelledError):
+            if self._is_cut:
+                await asyncio.Event().wait()
+            their_reader, their_writer = await asyncio.open_connection('127.0.0.1', self._to)
+            cuts = self._cuts
+            with closing(their_writer):
+                await asyncio.gather(
+                    self._forward(reader, their_writer, cuts),
+                    self._forward(their_reader, writer, cuts),
+                )
 
     async def _forward(self, reader, writer, cuts):
         while data := await reader.read(65536):

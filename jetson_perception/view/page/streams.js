@@ -5,7 +5,7 @@ import { onChoice, wish } from './way.js';
 
 const AGAIN_MS = 1000;
 const CHOSEN_MS = 200;
-const AGAIN = 'streams-again';
+const LINK = 'link';
 const RATE_OVER_MS = 2000;
 
 export function showStreams(topics) {
@@ -13,9 +13,13 @@ export function showStreams(topics) {
   document.getElementById('no-streams').hidden = topics.length > 0;
 }
 
-// Over new connections: those that there are lead nowhere.
-export function openStreamsAgain() {
-  document.dispatchEvent(new Event(AGAIN));
+// While the link is gone, nothing is asked for: a browser that waits for one answer asks for nothing
+// else at the same address, so that the state would wait too.
+let isLinkLost = false;
+
+export function setLinkLost(isLost) {
+  isLinkLost = isLost;
+  document.dispatchEvent(new Event(LINK));
 }
 
 function stream(topic) {
@@ -35,7 +39,7 @@ function stream(topic) {
   const ending = new AbortController();
   document.addEventListener('visibilitychange', seen, { signal: ending.signal });
   onChoice(() => pictures.openAgain(true), ending.signal);
-  document.addEventListener(AGAIN, () => pictures.openAgain(true), { signal: ending.signal });
+  document.addEventListener(LINK, () => pictures.update(), { signal: ending.signal });
   figure.addEventListener('gone', () => {
     ending.abort();
     pictures.close();
@@ -70,23 +74,24 @@ class Pictures {
 
   setPaused(paused) {
     this.#paused = paused;
-    this.#update();
+    this.update();
   }
 
   // Nobody looks at a page in the background: then nothing is sent, or drawn by the robot.
   setHidden(hidden) {
     this.#hidden = hidden;
-    this.#update();
+    this.update();
   }
 
   close() {
     this.#closed = true;
     clearInterval(this.#ticking);
-    this.#update();
+    this.update();
   }
 
-  #update() {
-    const wanted = !(this.#closed || this.#paused || this.#hidden);
+  // Open what is wanted, and close what is not.
+  update() {
+    const wanted = !(this.#closed || this.#paused || this.#hidden || isLinkLost);
     clearTimeout(this.#timer);
     if (wanted && this.#socket === null) this.#open();
     if (!wanted) this.#leave();
@@ -98,7 +103,7 @@ class Pictures {
     this.#leave();
     // Who chooses by keys passes what is between.
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#update(), CHOSEN_MS);
+    this.#timer = setTimeout(() => this.update(), CHOSEN_MS);
   }
 
   #leave() {
@@ -143,7 +148,7 @@ class Pictures {
     };
     socket.onclose = () => {
       this.#forget();
-      this.#timer = setTimeout(() => this.#update(), AGAIN_MS);
+      this.#timer = setTimeout(() => this.update(), AGAIN_MS);
     };
     this.#socket = socket;
   }

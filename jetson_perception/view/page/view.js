@@ -2,7 +2,7 @@
 import { showAreas, showDetections, showDiagnostics, showEngines } from './figures.js';
 import { showRecording } from './recording.js';
 import { readSettings } from './settings.js';
-import { openStreamsAgain, showStreams } from './streams.js';
+import { setLinkLost, showStreams } from './streams.js';
 import { setText } from './dom.js';
 
 const AGAIN_MS = 1000;
@@ -20,7 +20,6 @@ let nodes = '';
 let settings = null;
 let timer = 0;
 let silence = 0;
-let wasSilent = false;
 let settling = 0;
 let changing = 0;
 
@@ -38,8 +37,7 @@ function open() {
   opened.onopen = () => {
     connection('connected', false);
     settings = null; // which may have changed meanwhile
-    if (wasSilent) openStreamsAgain(); // they had the same link
-    wasSilent = false;
+    setLinkLost(false);
     listen();
   };
   opened.onmessage = (message) => {
@@ -55,7 +53,7 @@ function open() {
 function listen() {
   clearTimeout(silence);
   silence = setTimeout(() => {
-    wasSilent = true;
+    setLinkLost(true); // which pictures had too
     leave();
     lost();
   }, SILENT_MS);
