@@ -168,14 +168,14 @@ class Server:
         with self._seats.taken():
             opened = await open_socket(request)
             with self._pictures.watching(topic, request.query.get('video', '')) as viewer:
-                await send_pictures(opened, viewer)
+                await send_pictures(request, opened, viewer)
         return opened
 
     async def _state_socket(self, request: web.Request) -> Any:
         with self._seats.taken():
             opened = await open_socket(request)
             with self._states.looking() as slot:
-                await send_states(opened, slot)
+                await send_states(request, opened, slot)
         return opened
 
     async def _topic(self, request: web.Request) -> str:
