@@ -16,7 +16,7 @@ from jetson_perception.view.connections import (
     PATIENCE_S,
     Connections,
 )
-from jetson_perception.view.guard import COOKIE, add_headers, guard, require_patience
+from jetson_perception.view.guard import add_headers, cookie_name, guard, require_patience
 from jetson_perception.view.guesses import GUESS_S, Guesses
 from jetson_perception.view.page_files import page_files
 from jetson_perception.view.picture_feeds import PictureFeeds
@@ -149,7 +149,7 @@ class Server:
             raise web.HTTPForbidden(text='this is not the token\n')
         response = web.Response(status=303, headers={'Location': '/'})
         response.set_cookie(
-            COOKIE,
+            cookie_name(request),
             self._access.session,
             max_age=_SESSION_S,
             httponly=True,

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from jetson_perception.view import seats
 from jetson_perception.view.access import Access
 from jetson_perception.view.robot import Picture
 
@@ -144,3 +145,49 @@ def test_a_paused_stream_shows_nothing_that_was_under_way(site, page):
     page.value('release()')
     page.value('new Promise((done) => setTimeout(done, 100))')
     assert page.value(WIDTH) == before
+
+
+TOKEN = 'a token of enough characters'
+
+
+def log_in(page, url, token=TOKEN):
+    """Give the token; the page says that it is connected."""
+    page.send('Page.navigate', url=f'{url}/')
+    page.wait_for('location.pathname === "/login" && !!document.querySelector("#token")')
+    page.tab_to('it.id === "token"')
+    page.type(token)
+    page.press('Enter')
+    page.wait_for(f'{CONNECTION} === "connected"')
+
+
+def test_a_view_that_was_started_again_asks_for_the_token_again(chromium):
+    with closing(chromium.page('about:blank')) as page:
+        with closing(RobotSite(Access(TOKEN))) as site:
+            log_in(page, site.url)
+        with closing(RobotSite(Access(TOKEN), port=site.port)):
+            page.wait_for('location.pathname === "/login" && !!document.querySelector("#token")')
+            page.tab_to('it.id === "token"')
+            page.type(TOKEN)
+            page.press('Enter')
+            page.wait_for(f'{CONNECTION} === "connected"')
+
+
+def test_two_views_of_one_machine_have_sessions_of_their_own(chromium):
+    other_token = TOKEN[::-1]
+    with (
+        closing(RobotSite(Access(TOKEN))) as one,
+        closing(RobotSite(Access(other_token))) as other,
+        closing(chromium.page('about:blank')) as page,
+    ):
+        log_in(page, one.url)
+        log_in(page, other.url, other_token)
+        page.send('Page.navigate', url=f'{one.url}/')
+        page.wait_for(f'location.port === "{one.port}" && {CONNECTION} === "connected"')
+
+
+def test_it_says_why_it_is_refused(chromium, site, monkeypatch):
+    monkeypatch.setattr(seats, 'MOST_SEATS', 0)
+    with closing(chromium.page(site.url)) as page:
+        page.wait_for(f'{CONNECTION}.includes("too many streams are open; close some pages")')
+        monkeypatch.undo()
+        page.wait_for(f'{CONNECTION} === "connected"')

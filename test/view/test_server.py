@@ -55,11 +55,11 @@ class StandInRobot:
 class Site:
     """A server that runs in a thread; close it."""
 
-    def __init__(self, access, **limits):
+    def __init__(self, access, port=0, **limits):
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        listening = socket.create_server(('127.0.0.1', 0))
+        listening = socket.create_server(('127.0.0.1', port))
         self.port = listening.getsockname()[1]
         self.url = f'http://127.0.0.1:{self.port}'
         self.robot, self.server = self.run(self.made(access, limits))
@@ -236,8 +236,8 @@ def test_many_pages_read_the_parameters_together():
 
 
 HANDSHAKE = (
-    'GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nOrigin: http://127.0.0.1:{}\r\nUpgrade: websocket\r\n'
-    'Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
+    'GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nOrigin: http://127.0.0.1:{}\r\n'
+    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
     'Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n'
 )
 

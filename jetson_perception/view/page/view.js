@@ -6,6 +6,8 @@ import { setLinkLost, showStreams } from './streams.js';
 import { setText } from './dom.js';
 
 const AGAIN_MS = 1000;
+// What the server answers who could have a WebSocket, and asks for none.
+const NO_SOCKET = 400;
 // The server says something every five seconds. A link that is gone says nothing, for a quarter of an
 // hour.
 const SILENT_MS = 12_000;
@@ -34,7 +36,9 @@ function open() {
   if (document.hidden || socket !== null) return;
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   const opened = new WebSocket(`${scheme}://${location.host}/state`);
+  let hasOpened = false;
   opened.onopen = () => {
+    hasOpened = true;
     connection('connected', false);
     settings = null; // which may have changed meanwhile
     setLinkLost(false);
@@ -44,7 +48,10 @@ function open() {
     listen();
     show(JSON.parse(message.data));
   };
-  opened.onclose = lost;
+  opened.onclose = () => {
+    lost();
+    if (!hasOpened) askWhy();
+  };
   socket = opened;
   listen();
 }
@@ -72,6 +79,23 @@ function lost() {
   socket = null;
   connection('the robot cannot be reached; trying again …', true);
   timer = setTimeout(open, AGAIN_MS);
+}
+
+// A browser does not say why a WebSocket was refused; asked in another way, the server does.
+async function askWhy() {
+  let response;
+  let text;
+  try {
+    response = await fetch('/state');
+    text = (await response.text()).trim();
+  } catch {
+    return; // it cannot be reached
+  }
+  // After a restart sessions are gone. The browser's way back leads here.
+  if (response.status === 401) location.assign('/login');
+  else if (!response.ok && response.status !== NO_SOCKET && socket?.readyState !== WebSocket.OPEN) {
+    connection(`${text}; trying again …`, true);
+  }
 }
 
 function show(state) {
