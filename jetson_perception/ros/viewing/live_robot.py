@@ -9,13 +9,13 @@ from weakref import WeakValueDictionary
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable, quoted
 from jetson_perception.ros.viewing.class_changes import changed, is_change, shown_classes
+from jetson_perception.ros.viewing.followed_pictures import FollowedPictures
 from jetson_perception.ros.viewing.live_state import LiveState
 from jetson_perception.ros.viewing.node_parameters import CLASSES, NodeParameters
-from jetson_perception.ros.viewing.picture_subscription import PictureSubscription
 from jetson_perception.ros.viewing.publishers import publishers
 from jetson_perception.ros.viewing.result_follower import ResultFollower
 from jetson_perception.ros.viewing.state_follower import StateFollower
-from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, sorted_out
+from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +57,10 @@ class LiveRobot:
 
     def open_pictures(self, topic: str, give: Callable[[Picture], None]) -> Callable[[], None]:
         """Subscribe to a stream; what is returned ends that."""
-        opened: list[PictureSubscription] = []
+        opened: list[FollowedPictures] = []
 
         def open_it() -> None:
-            subscribed = self._topics().pictures.get(topic, topic)
-            opened.append(PictureSubscription(self._node, subscribed, give))
+            opened.append(FollowedPictures(self._node, topic, self._wanted, give))
 
         def close_it() -> None:
             while opened:
@@ -125,7 +124,7 @@ class LiveRobot:
             await self._parameters.set(node, name, value)
 
     def _topics(self) -> Topics:
-        return sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+        return topics_of(self._node, self._wanted)
 
     def _nodes(self) -> list[str]:
         """Names of the nodes that publish stats."""

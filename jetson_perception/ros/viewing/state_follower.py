@@ -16,7 +16,7 @@ from jetson_perception.ros.quiet_events import NO_WARNINGS
 from jetson_perception.ros.viewing.facts import CONVERSIONS
 from jetson_perception.ros.viewing.followed_topics import FollowedTopics
 from jetson_perception.ros.viewing.settings_follower import SettingsFollower
-from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
+from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, topics_of
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -78,7 +78,7 @@ class StateFollower:
 
     def _look(self) -> None:
         """Follow new topics, and leave those that are gone."""
-        topics = sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+        topics = topics_of(self._node, self._wanted)
         self._state.set_streams(list(topics.pictures))
         self._followed.update(topics.facts)
         self._settings.update(topics.facts)
