@@ -27,6 +27,8 @@ _UNDER_WAY = 2
 _BOUNDARY = 'picture'
 #: How often it is seen whether a viewer for whom there are no pictures is still there.
 _LOOK_S = 1.0
+#: How long a picture of MJPEG waits for the next one, before it is sent again.
+_AGAIN_S = 0.2
 #: A viewer that takes nothing for so long is gone.
 _PATIENCE_S = 30.0
 #: Bytes that wait in a socket of MJPEG beyond those that the network has under way.
@@ -93,20 +95,29 @@ async def send_states(request: web.Request, opened: Any, slot: NewestSlot[str]) 
 
 
 async def send_mjpeg(request: web.Request, viewer: Viewer) -> Any:
-    """Answer with one picture after the other, until the viewer is gone."""
+    """Answer with one picture after the other, until the viewer is gone.
+
+    Chromium shows a picture once it has the head of the next one, whose length nobody knows yet. So
+    the last one is sent again where none follows soon.
+    """
     response = web.StreamResponse(
         headers={'Content-Type': f'multipart/x-mixed-replace; boundary={_BOUNDARY}'}
     )
     _keep_little(request.transport)
     await response.prepare(request)
     asked = asyncio.ensure_future(viewer.next())
+    part = None
     try:
         while not _is_gone(request):
-            done, _ = await asyncio.wait({asked}, timeout=_LOOK_S)
+            done, _ = await asyncio.wait({asked}, timeout=_LOOK_S if part is None else _AGAIN_S)
             if done:
-                await _sent(request, response.write(_part(asked.result())))
+                part = _part(asked.result())
+                await _sent(request, response.write(part))
                 viewer.has_taken()
                 asked = asyncio.ensure_future(viewer.next())
+            elif part is not None:
+                await _sent(request, response.write(part))
+                part = None
     except ConnectionError:
         pass  # the viewer is gone, or takes nothing
     finally:

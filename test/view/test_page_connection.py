@@ -147,6 +147,26 @@ def test_a_paused_stream_shows_nothing_that_was_under_way(site, page):
     assert page.value(WIDTH) == before
 
 
+def test_mjpeg_shows_each_picture_at_once(site, page):
+    page.value("""(() => {
+        window.image = new Image();
+        image.src = '/mjpeg?topic=/annotated';
+        document.body.append(image);
+    })()""")
+    shown = """(() => {
+        if (!image.naturalWidth) return null;
+        const copy = new OffscreenCanvas(1, 1).getContext('2d');
+        copy.drawImage(image, 0, 0);
+        return copy.getImageData(0, 0, 1, 1).data[0];
+    })()"""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while page.value(shown) != 50:  # until it is there
+        assert time.monotonic() < deadline_s
+        site.robot.show(50)
+    site.robot.show(120)
+    page.wait_for(f'{shown} === 120')
+
+
 TOKEN = 'a token of enough characters'
 
 

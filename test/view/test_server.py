@@ -274,6 +274,19 @@ class BusySite(Site):
         return Busy()
 
 
+def test_a_picture_of_mjpeg_is_sent_once_more_where_none_follows():
+    """Chromium shows one when the head of the next one comes."""
+    with closing(BusySite(Access())) as site, closing(Browser(site.url)) as browser:
+        stream = browser.mjpeg('/annotated')
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not site.robot.viewers:
+            assert time.monotonic() < deadline_s
+        for data in (b'one', b'two'):
+            for give in list(site.robot.viewers):
+                give(Picture(data, 'image/jpeg'))
+            assert [browser.part(stream)[1] for _ in range(2)] == [data, data]
+
+
 @pytest.mark.parametrize('path', ['/pictures?topic=/annotated', '/state'])
 def test_who_takes_nothing_is_let_go(path, monkeypatch):
     """By the server itself: not each aiohttp sees it by its heartbeat."""
