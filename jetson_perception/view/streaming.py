@@ -97,8 +97,8 @@ async def send_states(request: web.Request, opened: Any, slot: NewestSlot[str]) 
 async def send_mjpeg(request: web.Request, viewer: Viewer) -> Any:
     """Answer with one picture after the other, until the viewer is gone.
 
-    Chromium shows a picture once it has the head of the next one, whose length nobody knows yet. So
-    the last one is sent again where none follows soon.
+    Chromium shows a picture once it has the head of the next one, whose length nobody knows yet.
+    So the last one is sent again where none follows soon.
     """
     response = web.StreamResponse(
         headers={'Content-Type': f'multipart/x-mixed-replace; boundary={_BOUNDARY}'}
