@@ -47,8 +47,8 @@ class Robot(Protocol):
     def open_state(self) -> Callable[[], None]:
         """Begin to follow the state; what is returned ends it."""
 
-    def state(self) -> tuple[int, State]:
-        """The state now, and a number that changes with it."""
+    def state(self) -> tuple[int, State] | None:
+        """The state now, and a number that changes with it; None until it is known."""
 
     def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:
         """Begin to receive all results of all engines; what is returned ends it.

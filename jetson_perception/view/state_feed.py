@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Shortest time between two states.
 _PERIOD_S = 0.2
+#: When it is seen again whether a state is known.
+_SOON_S = 0.02
 AGAIN_S = 5.0
 """When the same state is said again."""
 
@@ -62,6 +64,7 @@ class StateFeed:
         finally:
             self._slots.remove(slot)
             if not self._slots:
+                self._newest = ''
                 self._task.cancel()
                 self._task = None
                 self._close()
@@ -71,7 +74,11 @@ class StateFeed:
         loop = asyncio.get_running_loop()
         said_s = loop.time()
         while True:
-            number, state = self._robot.state()
+            found = self._robot.state()
+            if found is None:
+                await asyncio.sleep(_SOON_S)
+                continue
+            number, state = found
             recording = self._recorder.state()
             if (number, recording) != shown or loop.time() - said_s >= self._again_s:
                 shown, said_s = (number, recording), loop.time()

@@ -24,3 +24,17 @@ def test_what_does_not_change_is_said_again():
     first, second, third = asyncio.run(heard())
     assert first == second == third
     assert first['streams'] == ['/annotated']
+
+
+def test_nothing_is_said_before_it_is_known():
+    """Such as streams that there were when somebody looked before."""
+    robot = StandInRobot()
+    states = iter([None, None])
+    known = robot.state
+    robot.state = lambda: next(states, known())
+
+    async def heard():
+        with StateFeed(robot, NoRecorder()).looking() as slot:
+            return json.loads(await asyncio.wait_for(slot.take(), 10.0))
+
+    assert asyncio.run(heard())['streams'] == ['/annotated']

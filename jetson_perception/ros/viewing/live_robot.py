@@ -74,8 +74,8 @@ class LiveRobot:
         self._thread.soon(self._follower.open)
         return lambda: self._thread.soon(self._follower.close)
 
-    def state(self) -> tuple[int, State]:
-        """The state now, and a number that changes with it."""
+    def state(self) -> tuple[int, State] | None:
+        """The state now, and a number that changes with it; None a moment after `open_state`."""
         return self._state.read()
 
     def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:

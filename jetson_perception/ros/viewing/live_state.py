@@ -26,7 +26,8 @@ class LiveState:
         self._lock = Lock()
         self._number = 0
         self._settings = 0
-        self._streams: list[str] = []
+        #: None until they were looked for.
+        self._streams: list[str] | None = None
         self._labels: dict[str, list[str]] = {}
         #: For each key and topic, when something came and what it was.
         self._facts: dict[str, dict[str, tuple[float, Any]]] = {key: {} for key in _LISTS}
@@ -70,6 +71,7 @@ class LiveState:
         """Forget all: nobody follows it any more."""
         with self._lock:
             self._number += 1
+            self._streams = None
             self._labels.clear()
             for facts in self._facts.values():
                 facts.clear()
@@ -79,9 +81,11 @@ class LiveState:
         with self._lock:
             return dict(self._labels)
 
-    def read(self) -> tuple[int, dict[str, Any]]:
-        """All of it, and a number that changes with it."""
+    def read(self) -> tuple[int, dict[str, Any]] | None:
+        """All of it, and a number that changes with it; None until somebody follows it."""
         with self._lock:
+            if self._streams is None:
+                return None
             state: dict[str, Any] = {'streams': list(self._streams), 'settings': self._settings}
             for key, facts in self._facts.items():
                 state[key] = [facts[name][1] for name in sorted(facts)]
