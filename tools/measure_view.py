@@ -224,7 +224,10 @@ def receive() -> None:
     def subscribe() -> None:
         for name in STREAMS:
             PictureSubscription(
-                node, f'/{name}/annotated', lambda picture: pictures.append(len(picture.data))
+                node,
+                f'/{name}/annotated',
+                lambda picture: pictures.append(len(picture.data)),
+                reliable=False,
             )
 
     thread.soon(subscribe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from jetson_perception.view.access import Access
     from jetson_perception.view.guesses import Guesses
 
-COOKIE = 'view_session'
+_COOKIE = 'view_session'
 
 #: What may be had without a token: the page that asks for it.
 _OPEN = {'/login', '/files/login.html', '/files/style.css', '/files/icon.svg'}
@@ -54,7 +55,7 @@ def guard(access: Access, guesses: Guesses) -> Any:
     ) -> Any:
         try:
             _require_own(access, request)
-            has_session = access.may_enter(request.cookies.get(COOKIE, ''), '')
+            has_session = access.may_enter(request.cookies.get(cookie_name(request), ''), '')
             if not has_session and request.path not in _OPEN:
                 await _require_token(access, guesses, request)
             response = await handler(request)
@@ -66,6 +67,19 @@ def guard(access: Access, guesses: Guesses) -> Any:
         return response
 
     return web.middleware(checked)
+
+
+def cookie_name(request: web.Request) -> str:
+    """What the session is called for the address that the browser knows.
+
+    To browsers, all ports of a machine have the same cookies: two views, such as those that
+    `ssh -L` leads to, would take each other's session away.
+    """
+    try:
+        port = urlsplit(f'//{request.headers.get("Host", "")}').port
+    except ValueError:  # no number
+        port = None
+    return _COOKIE if port is None else f'{_COOKIE}_{port}'
 
 
 def require_patience(guesses: Guesses, request: web.Request) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.view.newest_slot import NewestSlot
 from jetson_perception.view.reducing import Reducing
 from jetson_perception.view.viewer import Viewer
-from jetson_perception.view.viewer_video import MOST_VIDEOS, ViewerVideo
+from jetson_perception.view.viewer_video import Places, ViewerVideo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class PictureFeeds:
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
         self._feeds: dict[str, _Feed] = {}
-        self._videos: list[ViewerVideo] = []
+        self._places = Places()
 
     @contextmanager
     def watching(self, topic: str, video: str = '') -> Iterator[Viewer]:
@@ -83,15 +83,11 @@ class PictureFeeds:
 
     @contextmanager
     def _encoding(self, wish: str) -> Iterator[ViewerVideo]:
-        video = ViewerVideo(wish)
-        encoding = [each for each in self._videos if not each.is_over]
-        if len(encoding) >= MOST_VIDEOS and not video.is_over:
-            video.give_up(f'{MOST_VIDEOS} viewers get H.264 already')
-        self._videos.append(video)
+        video = ViewerVideo(wish, self._places)
         try:
             yield video
         finally:
-            self._videos.remove(video)
+            self._places.leave(video)
 
     @contextmanager
     def _joined(self, topic: str) -> Iterator[tuple[_Feed, NewestSlot[Picture]]]:

@@ -47,8 +47,8 @@ class Robot(Protocol):
     def open_state(self) -> Callable[[], None]:
         """Begin to follow the state; what is returned ends it."""
 
-    def state(self) -> tuple[int, State]:
-        """The state now, and a number that changes with it."""
+    def state(self) -> tuple[int, State] | None:
+        """The state now, and a number that changes with it; None until it is known."""
 
     def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:
         """Begin to receive all results of all engines; what is returned ends it.
@@ -61,6 +61,9 @@ class Robot(Protocol):
 
     async def set_parameter(self, node: str, name: str, value: Any) -> None:
         """Set one of them.
+
+        A list of classes may be given as a dict of those that are switched on or off, by the names
+        that `parameters` gave; the others stay as they are.
 
         Raises
         ------

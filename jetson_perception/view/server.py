@@ -16,7 +16,7 @@ from jetson_perception.view.connections import (
     PATIENCE_S,
     Connections,
 )
-from jetson_perception.view.guard import COOKIE, add_headers, guard, require_patience
+from jetson_perception.view.guard import add_headers, cookie_name, guard, require_patience
 from jetson_perception.view.guesses import GUESS_S, Guesses
 from jetson_perception.view.page_files import page_files
 from jetson_perception.view.picture_feeds import PictureFeeds
@@ -149,7 +149,7 @@ class Server:
             raise web.HTTPForbidden(text='this is not the token\n')
         response = web.Response(status=303, headers={'Location': '/'})
         response.set_cookie(
-            COOKIE,
+            cookie_name(request),
             self._access.session,
             max_age=_SESSION_S,
             httponly=True,
@@ -168,14 +168,14 @@ class Server:
         with self._seats.taken():
             opened = await open_socket(request)
             with self._pictures.watching(topic, request.query.get('video', '')) as viewer:
-                await send_pictures(opened, viewer)
+                await send_pictures(request, opened, viewer)
         return opened
 
     async def _state_socket(self, request: web.Request) -> Any:
         with self._seats.taken():
             opened = await open_socket(request)
             with self._states.looking() as slot:
-                await send_states(opened, slot)
+                await send_states(request, opened, slot)
         return opened
 
     async def _topic(self, request: web.Request) -> str:

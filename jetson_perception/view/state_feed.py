@@ -1,4 +1,8 @@
-"""The robot's state as JSON for all who look: made once, when it has changed, at most at 5 Hz."""
+"""The robot's state as JSON for all who look: made once, when it has changed, at most at 5 Hz.
+
+What has not changed is said again now and then: a page by which nothing comes knows that its link
+is gone.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Shortest time between two states.
 _PERIOD_S = 0.2
+#: When it is seen again whether a state is known.
+_SOON_S = 0.02
+AGAIN_S = 5.0
+"""When the same state is said again."""
 
 
 class StateFeed:
@@ -28,9 +36,12 @@ class StateFeed:
         Whose state it is.
     recorder : Recorder
         Whose state is shown with it, as `recording`.
+    again_s : float
+        When the same state is said again.
     """
 
-    def __init__(self, robot: Robot, recorder: Recorder) -> None:
+    def __init__(self, robot: Robot, recorder: Recorder, again_s: float = AGAIN_S) -> None:
+        self._again_s = again_s
         self._robot = robot
         self._recorder = recorder
         self._slots: list[NewestSlot[str]] = []
@@ -53,17 +64,24 @@ class StateFeed:
         finally:
             self._slots.remove(slot)
             if not self._slots:
+                self._newest = ''
                 self._task.cancel()
                 self._task = None
                 self._close()
 
     async def _push(self) -> None:
         shown = None
+        loop = asyncio.get_running_loop()
+        said_s = loop.time()
         while True:
-            number, state = self._robot.state()
+            found = self._robot.state()
+            if found is None:
+                await asyncio.sleep(_SOON_S)
+                continue
+            number, state = found
             recording = self._recorder.state()
-            if (number, recording) != shown:
-                shown = number, recording
+            if (number, recording) != shown or loop.time() - said_s >= self._again_s:
+                shown, said_s = (number, recording), loop.time()
                 self._newest = json.dumps({**state, 'recording': recording}, allow_nan=False)
                 for slot in self._slots:
                     slot.put(self._newest)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from jetson_perception.view.newest_slot import NewestSlot
     from jetson_perception.view.robot import Picture
     from jetson_perception.view.viewer import Viewer
@@ -25,6 +27,8 @@ _UNDER_WAY = 2
 _BOUNDARY = 'picture'
 #: How often it is seen whether a viewer for whom there are no pictures is still there.
 _LOOK_S = 1.0
+#: How long a picture of MJPEG waits for the next one, before it is sent again.
+_AGAIN_S = 0.2
 #: A viewer that takes nothing for so long is gone.
 _PATIENCE_S = 30.0
 #: Bytes that wait in a socket of MJPEG beyond those that the network has under way.
@@ -43,7 +47,7 @@ async def open_socket(request: web.Request) -> Any:
     return opened
 
 
-async def send_pictures(opened: Any, viewer: Viewer) -> None:
+async def send_pictures(request: web.Request, opened: Any, viewer: Viewer) -> None:
     """Send pictures over a WebSocket, each once the page says `next`, until it closes.
 
     Where the page says `figures`, it is told what it gets and what not, as JSON.
@@ -57,7 +61,7 @@ async def send_pictures(opened: Any, viewer: Viewer) -> None:
             await wanted.acquire()
             picture = await viewer.next()
             under_way += 1
-            await opened.send_bytes(picture.data)
+            await _sent(request, opened.send_bytes(picture.data))
 
     sending = asyncio.ensure_future(send())
     try:
@@ -69,17 +73,18 @@ async def send_pictures(opened: Any, viewer: Viewer) -> None:
                 viewer.has_taken()
                 wanted.release()
             elif message.data == 'figures':
-                await opened.send_str(json.dumps(viewer.figures()))
+                await _sent(request, opened.send_str(json.dumps(viewer.figures())))
     finally:
         await _ended(sending)
 
 
-async def send_states(opened: Any, slot: NewestSlot[str]) -> None:
+async def send_states(request: web.Request, opened: Any, slot: NewestSlot[str]) -> None:
     """Send states over a WebSocket until it closes."""
 
     async def send() -> None:
         while True:
-            await opened.send_str(await slot.take())
+            state = await slot.take()
+            await _sent(request, opened.send_str(state))
 
     sending = asyncio.ensure_future(send())
     try:
@@ -90,25 +95,47 @@ async def send_states(opened: Any, slot: NewestSlot[str]) -> None:
 
 
 async def send_mjpeg(request: web.Request, viewer: Viewer) -> Any:
-    """Answer with one picture after the other, until the viewer is gone."""
+    """Answer with one picture after the other, until the viewer is gone.
+
+    Chromium shows a picture once it has the head of the next one, whose length nobody knows yet.
+    So the last one is sent again where none follows soon.
+    """
     response = web.StreamResponse(
         headers={'Content-Type': f'multipart/x-mixed-replace; boundary={_BOUNDARY}'}
     )
     _keep_little(request.transport)
     await response.prepare(request)
     asked = asyncio.ensure_future(viewer.next())
+    part = None
     try:
         while not _is_gone(request):
-            done, _ = await asyncio.wait({asked}, timeout=_LOOK_S)
+            done, _ = await asyncio.wait({asked}, timeout=_LOOK_S if part is None else _AGAIN_S)
             if done:
-                await asyncio.wait_for(response.write(_part(asked.result())), _PATIENCE_S)
+                part = _part(asked.result())
+                await _sent(request, response.write(part))
                 viewer.has_taken()
                 asked = asyncio.ensure_future(viewer.next())
-    except (ConnectionError, asyncio.TimeoutError):
+            elif part is not None:
+                await _sent(request, response.write(part))
+                part = None
+    except ConnectionError:
         pass  # the viewer is gone, or takes nothing
     finally:
         asked.cancel()
     return response
+
+
+async def _sent(request: web.Request, sending: Awaitable[None]) -> None:
+    """Wait until the network has taken something, or end the connection.
+
+    aiohttp before 3.10 does not see by its heartbeat that a viewer is gone for whom it waits.
+    """
+    try:
+        await asyncio.wait_for(sending, _PATIENCE_S)
+    except asyncio.TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError('the viewer takes nothing') from None
 
 
 async def _ended(task: asyncio.Future[None]) -> None:

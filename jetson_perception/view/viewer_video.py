@@ -51,6 +51,24 @@ def _log(problem: str) -> None:
     log.warning('a viewer gets pictures as they are, not as H.264: %s', problem)
 
 
+class Places:
+    """Counts the viewers with an encoder: those whose stream has pictures."""
+
+    def __init__(self) -> None:
+        self._taken: set[ViewerVideo] = set()
+
+    def take(self, video: ViewerVideo) -> bool:
+        """Whether there is a place for a viewer, who has it from then on."""
+        if video not in self._taken and len(self._taken) >= MOST_VIDEOS:
+            return False
+        self._taken.add(video)
+        return True
+
+    def leave(self, video: ViewerVideo) -> None:
+        """Give the place to others, if the viewer has one."""
+        self._taken.discard(video)
+
+
 class ViewerVideo:
     """Encodes the pictures that one viewer gets; used in one asyncio loop.
 
@@ -61,6 +79,8 @@ class ViewerVideo:
     ----------
     wish : str
         One of `WISHES`; else there is no H.264.
+    places : Places
+        One of which is taken with the first picture, and left with the last.
 
     Attributes
     ----------
@@ -72,7 +92,8 @@ class ViewerVideo:
         Whether pictures are to be sent as they are.
     """
 
-    def __init__(self, wish: str) -> None:
+    def __init__(self, wish: str, places: Places) -> None:
+        self._places = places
         self.encoder = ''
         self.problem = ''
         self.is_over = wish not in WISHES
@@ -90,6 +111,9 @@ class ViewerVideo:
         What is None may have been damaged, or be held back by the encoder.
         """
         loop = asyncio.get_running_loop()
+        if not self._places.take(self):
+            self.give_up(f'{MOST_VIDEOS} viewers get H.264 already')
+            return None
         try:
             # In order, whoever leaves meanwhile: the thread is one.
             await loop.run_in_executor(_thread(), self._encode, picture, level)
@@ -109,6 +133,7 @@ class ViewerVideo:
         self.encoder = ''
         self._encoder = None
         self._encoded.clear()
+        self._places.leave(self)
 
     def _encode(self, picture: Picture, level: int) -> None:
         """Encode a picture, in the thread."""

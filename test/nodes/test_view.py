@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
+    BEST_EFFORT,
     DEADLINE_S,
     Peer,
     image_message,
@@ -193,6 +194,42 @@ class TestPictures:
         for stream in streams:
             browser.end(stream)
         peer.wait_for(lambda: publisher.get_subscription_count() == 0, 'nobody to look')
+
+    def test_a_stream_ends_with_its_publisher(self, peer, browser):
+        """Whoever watches it, and also where somebody only listens."""
+        publisher = peer.image_publisher('annotated/compressed', CompressedImage, qos.RESULTS)
+        topic = f'/{peer.namespace}/annotated'
+        state = browser.socket('/state')
+        browser.state_where(state, lambda told: topic in told['streams'])
+        stream = browser.mjpeg(topic)
+        peer.wait_for_subscriber(publisher)
+        peer.node.destroy_publisher(publisher)
+        browser.state_where(state, lambda told: topic not in told['streams'])
+        browser.end(stream)
+        browser.run(state.close())
+
+    @pytest.mark.parametrize('again', ['raw', 'best_effort'])
+    def test_a_publisher_that_comes_back_otherwise_is_heard(self, peer, browser, again):
+        publisher = peer.image_publisher('annotated/compressed', CompressedImage, qos.RESULTS)
+        peer.wait_for(lambda: self.is_listed(peer, browser), 'the stream')
+        stream = browser.mjpeg(f'/{peer.namespace}/annotated')
+        peer.wait_for_subscriber(publisher)
+        peer.node.destroy_publisher(publisher)
+        if again == 'raw':
+            publisher = peer.image_publisher('annotated', Image)
+            sent = image_message(np.full((48, 64, 3), 9, np.uint8))
+        else:
+            publisher = peer.image_publisher('annotated/compressed', CompressedImage, BEST_EFFORT)
+            sent = jpeg(9)
+        peer.wait_for_subscriber(publisher)
+        for _ in range(20):  # of which best effort may lose the first
+            publisher.publish(sent)
+            peer.listen_once(0.02)
+        pixels = cv2.imdecode(
+            np.frombuffer(browser.part(stream)[1], np.uint8), cv2.IMREAD_GRAYSCALE
+        )
+        assert pixels.mean() == pytest.approx(9, abs=1)
+        browser.end(stream)
 
     def test_what_is_no_picture_is_not_passed_on(self, peer, browser):
         publisher = peer.image_publisher('annotated/compressed', CompressedImage, qos.RESULTS)

@@ -283,7 +283,7 @@ class TestUsedByKeyboard:
         page.wait_for('held.length')
         last = page.value('document.activeElement.value')
         page.value('release()')
-        page.wait_for('answered === 3')
+        page.wait_for('answered === 2')  # the one between was not sent
         assert page.value('mostAtOnce') == 1
         robot.peer.wait_for(
             lambda: robot.parameter('det.iou_threshold') == pytest.approx(float(last)), last
@@ -309,6 +309,46 @@ class TestUsedByKeyboard:
         page.press('Enter')
         page.wait_for('/cannot be written: No such/.test(document.body.innerText)')
         assert page.value(f'{button}.innerText') == 'Record'
+
+
+class TestChangedByOthers:
+    """By `ros2 param set`, by another page, and by a node that is started anew."""
+
+    SLIDER = """[...document.querySelectorAll('#settings input[type=range]')]
+        .find(it => it.parentNode.innerText.includes('score_threshold'))"""
+    BOXES = "[...document.querySelectorAll('#settings [role=group] input')]"
+
+    def test_it_is_shown(self, chromium, robot, tmp_path):
+        peer = robot.peer
+        name = f'{peer.namespace}/others'
+        node = node_process('yolo_node', name, det__model=str(detector(tmp_path / 'model.onnx')))
+        (tmp_path / 'again').mkdir()
+        (tmp_path / 'view').mkdir()
+        own = f"it => it.closest('fieldset').innerText.startsWith('/{name}/')"
+        slider = f'{self.SLIDER.replace("it =>", f"it => ({own})(it) &&")}'
+        ticked = f'{self.BOXES}.filter({own}).filter(it => it.checked).length'
+        told = f'{slider}?.parentNode.querySelector("output").innerText'
+        with starter(peer, tmp_path / 'view') as start_view:
+            _, url = started_view(peer, start_view)
+            with closing(chromium.page(url)) as page:
+                with starter(peer, tmp_path) as start:
+                    process = start(node)
+                    page.wait_for(f'{told} === "0.25" && {ticked} === 2')
+                    peer.set_parameter('others/yolo_node', 'det.score_threshold', 0.705)
+                    page.wait_for(f'{told} === "0.705"')
+                    page.tab_to(
+                        f'it.type === "checkbox" && {self.BOXES}.includes(it) && ({own})(it)'
+                    )
+                    page.press(' ')
+                    peer.wait_for(
+                        lambda: len(peer.get_parameter('others/yolo_node', 'det.classes')) == 1,
+                        'one class',
+                    )
+                    page.wait_for(f'{ticked} === 1')
+                    peer.watched.remove(process)
+                with starter(peer, tmp_path / 'again') as start:
+                    start(node)
+                    page.wait_for(f'{told} === "0.25" && {ticked} === 2')
 
 
 @pytest.mark.slow

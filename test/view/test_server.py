@@ -15,6 +15,8 @@ aiohttp = pytest.importorskip('aiohttp')
 
 from nodes.browser import Browser  # noqa: E402 - which needs aiohttp
 
+from jetson_perception.view import streaming  # noqa: E402 - as well
+from jetson_perception.view.robot import Picture  # noqa: E402 - as well
 from jetson_perception.view.server import Server  # noqa: E402 - as well
 
 TOKEN = 'a token of enough characters'
@@ -53,19 +55,22 @@ class StandInRobot:
 class Site:
     """A server that runs in a thread; close it."""
 
-    def __init__(self, access, **limits):
+    def __init__(self, access, port=0, **limits):
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        listening = socket.create_server(('127.0.0.1', 0))
+        listening = socket.create_server(('127.0.0.1', port))
         self.port = listening.getsockname()[1]
         self.url = f'http://127.0.0.1:{self.port}'
         self.robot, self.server = self.run(self.made(access, limits))
         self.run(self.server.start(listening))
 
     @staticmethod
-    async def made(access, limits):
-        robot = StandInRobot()
+    def made_robot():
+        return StandInRobot()
+
+    async def made(self, access, limits):
+        robot = self.made_robot()
         return robot, Server(robot, access, **limits)
 
     def run(self, coroutine):
@@ -228,3 +233,74 @@ def test_many_pages_read_the_parameters_together():
 
         assert [json.loads(text) for text in browser.run(all_of_them())] == [[]] * 49
         assert site.robot.asked < 25
+
+
+HANDSHAKE = (
+    'GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nOrigin: http://127.0.0.1:{}\r\n'
+    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
+    'Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n'
+)
+
+
+class Busy(StandInRobot):
+    """One that has more to say than sockets hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.viewers = []
+        self.states = 0
+        self.number = 0
+
+    def open_pictures(self, topic, give):
+        self.viewers.append(give)
+        return lambda: self.viewers.remove(give)
+
+    def open_state(self):
+        self.states += 1
+
+        def close():
+            self.states -= 1
+
+        return close
+
+    def state(self):
+        self.number += 1
+        return self.number, {'streams': [' ' * 1_000_000]}
+
+
+class BusySite(Site):
+    @staticmethod
+    def made_robot():
+        return Busy()
+
+
+def test_a_picture_of_mjpeg_is_sent_once_more_where_none_follows():
+    """Chromium shows one when the head of the next one comes."""
+    with closing(BusySite(Access())) as site, closing(Browser(site.url)) as browser:
+        stream = browser.mjpeg('/annotated')
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not site.robot.viewers:
+            assert time.monotonic() < deadline_s
+        for data in (b'one', b'two'):
+            for give in list(site.robot.viewers):
+                give(Picture(data, 'image/jpeg'))
+            assert [browser.part(stream)[1] for _ in range(2)] == [data, data]
+
+
+@pytest.mark.parametrize('path', ['/pictures?topic=/annotated', '/state'])
+def test_who_takes_nothing_is_let_go(path, monkeypatch):
+    """By the server itself: not each aiohttp sees it by its heartbeat."""
+    monkeypatch.setattr(streaming, '_PATIENCE_S', 0.3)
+    monkeypatch.setattr(streaming, '_HEARTBEAT_S', None)
+    with closing(BusySite(Access())) as site:
+        robot = site.robot
+        said = HANDSHAKE.format(path, site.port, site.port).encode()
+        with site.connection(said):
+            deadline_s = time.monotonic() + DEADLINE_S
+            while not (robot.viewers or robot.states):
+                assert time.monotonic() < deadline_s
+            for give in list(robot.viewers):
+                give(Picture(bytes(20_000_000), 'image/jpeg'))
+            while robot.viewers or robot.states:
+                assert time.monotonic() < deadline_s
+                time.sleep(0.01)

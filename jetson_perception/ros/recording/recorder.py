@@ -31,9 +31,10 @@ from jetson_perception.ros.recording.message_types import message_class
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rclpy.node import Node
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class Recorder:
         self._wanted = re.compile(topics)
         self._bag = bag
         self._on_full = on_full
-        self._reliable: dict[str, bool] = {}
+        #: Whether a topic's subscription is reliable, and latched.
+        self._asked: dict[str, tuple[bool, bool]] = {}
         self._subscriptions: dict[str, Any] = {}
         self._refused: set[str] = set()
         self._is_full = False
@@ -84,20 +86,21 @@ class Recorder:
             if topic in self._refused or not self._wanted.search(topic):
                 continue
             publishers = self._node.get_publishers_info_by_topic(topic)
-            reliable = all_reliable(publishers)
-            if publishers and (
-                topic not in self._reliable or (self._reliable[topic] and not reliable)
-            ):
-                self._record(topic, types, publishers, reliable)
+            offered = all_reliable(publishers), _all_latched(publishers)
+            asked = self._asked.get(topic)
+            if publishers and (asked is None or _is_deaf(asked, offered)):
+                # What one publisher does not offer is asked for no more, whoever comes next.
+                kept = (
+                    offered
+                    if asked is None
+                    else (asked[0] and offered[0], asked[1] and offered[1])
+                )
+                self._record(topic, types, *kept)
 
-    def _record(self, topic: str, types: list[str], publishers: Any, reliable: bool) -> None:
+    def _record(self, topic: str, types: list[str], reliable: bool, latched: bool) -> None:
         if len(types) != 1:
             self._refuse(topic, f'its messages are of several types: {", ".join(types)}')
             return
-        latched = all(
-            info.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
-            for info in publishers
-        )
         profile = QoSProfile(
             history=QoSHistoryPolicy.KEEP_LAST,
             depth=_DEPTH,
@@ -125,7 +128,7 @@ class Recorder:
             )
             return
         try:
-            if topic not in self._reliable:
+            if topic not in self._asked:
                 self._bag.add_topic(topic, types[0], [_offered(profile)])
         except PerceptionError as error:
             self._node.destroy_subscription(subscription)
@@ -134,7 +137,7 @@ class Recorder:
         if topic in self._subscriptions:
             self._node.destroy_subscription(self._subscriptions[topic])
         self._subscriptions[topic] = subscription
-        self._reliable[topic] = reliable
+        self._asked[topic] = reliable, latched
         _log.info('recording %s, %s', printable(topic), ', '.join(shown_qos(profile)))
 
     def _write(self, topic: str, data: bytes) -> None:
@@ -153,6 +156,18 @@ class Recorder:
         self._is_full = True
         _log.error('the recording ends here: %s; the nodes go on', error)
         self._on_full()
+
+
+def _all_latched(publishers: Iterable[TopicEndpointInfo]) -> bool:
+    """Whether a latched subscription hears all of them."""
+    return all(
+        info.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for info in publishers
+    )
+
+
+def _is_deaf(asked: tuple[bool, bool], offered: tuple[bool, bool]) -> bool:
+    """Whether something is asked for that not all publishers offer."""
+    return any(wanted and not there for wanted, there in zip(asked, offered, strict=True))
 
 
 def _offered(profile: QoSProfile) -> Qos:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_OBJECTS = 50
 _MOST_CLASSES = 1000
+#: Of a model, which may have those of ImageNet-21k; of more, none is known.
+_MOST_LABELS = 30_000
 _MOST_STAGES = 20
 _MOST_STATUSES = 200
 _NAME = 100
@@ -89,7 +91,9 @@ def _summary(topic: str, msg: Any) -> dict[str, Any]:
 
 
 def _labels(topic: str, msg: Any) -> list[str]:
-    return [printable(each.class_name, _NAME) for each in msg.class_map[:_MOST_CLASSES]]
+    """All names as they are, by which classes are chosen: one that is left out could not be."""
+    names = msg.class_map if len(msg.class_map) <= _MOST_LABELS else []
+    return [each.class_name for each in names]
 
 
 def diagnosis(status: Any) -> dict[str, Any]:

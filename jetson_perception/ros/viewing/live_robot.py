@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable, quoted
-from jetson_perception.ros.endpoint_names import is_named, node_name
+from jetson_perception.ros.viewing.class_changes import changed, is_change, shown_classes
+from jetson_perception.ros.viewing.followed_pictures import FollowedPictures
 from jetson_perception.ros.viewing.live_state import LiveState
 from jetson_perception.ros.viewing.node_parameters import CLASSES, NodeParameters
-from jetson_perception.ros.viewing.picture_subscription import PictureSubscription
+from jetson_perception.ros.viewing.publishers import publishers
 from jetson_perception.ros.viewing.result_follower import ResultFollower
 from jetson_perception.ros.viewing.state_follower import StateFollower
-from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, sorted_out
+from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,8 @@ class LiveRobot:
         self._state = LiveState()
         self._follower = StateFollower(node, self._state, wanted)
         self._parameters = NodeParameters(node, thread)
+        #: Held while a parameter of a node is set.
+        self._setting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def picture_topics(self) -> list[str]:
         """Names of the streams of pictures that there are now."""
@@ -53,11 +57,10 @@ class LiveRobot:
 
     def open_pictures(self, topic: str, give: Callable[[Picture], None]) -> Callable[[], None]:
         """Subscribe to a stream; what is returned ends that."""
-        opened: list[PictureSubscription] = []
+        opened: list[FollowedPictures] = []
 
         def open_it() -> None:
-            subscribed = self._topics().pictures.get(topic, topic)
-            opened.append(PictureSubscription(self._node, subscribed, give))
+            opened.append(FollowedPictures(self._node, topic, self._wanted, give))
 
         def close_it() -> None:
             while opened:
@@ -71,8 +74,8 @@ class LiveRobot:
         self._thread.soon(self._follower.open)
         return lambda: self._thread.soon(self._follower.close)
 
-    def state(self) -> tuple[int, State]:
-        """The state now, and a number that changes with it."""
+    def state(self) -> tuple[int, State] | None:
+        """The state now, and a number that changes with it; None a moment after `open_state`."""
         return self._state.read()
 
     def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:
@@ -99,17 +102,29 @@ class LiveRobot:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                found += [{**each, **_choices(each, labels)} for each in answer]
+                found += [_with_choices(each, labels) for each in answer]
         return [{**each, 'node_shown': printable(each['node'])} for each in found]
 
     async def set_parameter(self, node: str, name: str, value: Any) -> None:
-        """Set a parameter of one of these nodes."""
+        """Set a parameter of one of these nodes.
+
+        Of a list of classes, some may be switched on or off, by a dict; then the others stay as
+        the node has them, whatever the page knows.
+        """
         if node not in await self._thread.ask(self._nodes):
             raise ParameterError(f'there is no node {quoted(node)} that has such parameters')
-        await self._parameters.set(node, name, value)
+        lock = self._setting.get(node)
+        if lock is None:
+            lock = self._setting[node] = asyncio.Lock()
+        async with lock:
+            if name.rpartition('.')[2] == CLASSES and is_change(value):
+                chosen = await self._parameters.classes(node, name)
+                labels = await self._thread.ask(self._labels)
+                value = changed(chosen, _class_names(node, name, labels), value)
+            await self._parameters.set(node, name, value)
 
     def _topics(self) -> Topics:
-        return sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+        return topics_of(self._node, self._wanted)
 
     def _nodes(self) -> list[str]:
         """Names of the nodes that publish stats."""
@@ -118,11 +133,8 @@ class LiveRobot:
     def _publishers(self, kind: str) -> dict[str, list[str]]:
         """Topics of a type by the nodes that publish them."""
         found: dict[str, list[str]] = {}
-        for topic, its_kind in self._topics().facts.items():
-            if its_kind == kind:
-                for info in self._node.get_publishers_info_by_topic(topic):
-                    if is_named(info):
-                        found.setdefault(node_name(info), []).append(topic)
+        for topic, name, _ in publishers(self._node, self._topics().facts, kind):
+            found.setdefault(name, []).append(topic)
         return found
 
     def _labels(self) -> dict[str, dict[str, list[str]]]:
@@ -134,14 +146,22 @@ class LiveRobot:
         }
 
 
-def _choices(
+def _with_choices(
     parameter: dict[str, Any], labels: dict[str, dict[str, list[str]]]
-) -> dict[str, list[str]]:
-    """The classes to choose from: those of the engine whose parameter it is."""
+) -> dict[str, Any]:
+    """A parameter as the page is told of it: a list of classes with those to choose from."""
     if parameter['kind'] != CLASSES:
-        return {}
-    engine = parameter['name'].rpartition('.')[0]
-    for topic, names in labels.get(parameter['node'], {}).items():
-        if topic.endswith(f'/{engine}/label_info') or not engine:
-            return {'choices': names}
-    return {'choices': parameter['value']}
+        return parameter
+    names = _class_names(parameter['node'], parameter['name'], labels)
+    return {**parameter, **shown_classes(parameter['value'], names)}
+
+
+def _class_names(
+    node: str, parameter: str, labels: dict[str, dict[str, list[str]]]
+) -> list[str] | None:
+    """The classes of the engine whose parameter it is; None if they are not known."""
+    engine = parameter.rpartition('.')[0]
+    for topic, names in labels.get(node, {}).items():
+        if names and (topic.endswith(f'/{engine}/label_info') or not engine):
+            return names
+    return None

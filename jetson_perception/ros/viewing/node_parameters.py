@@ -23,8 +23,9 @@ THRESHOLDS = ('score_threshold', 'iou_threshold')
 CLASSES = 'classes'
 ENABLE = 'enable'
 _MOST_PARAMETERS = 64
-_MOST_CLASSES = 1000
+_MOST_CLASSES = 30_000
 _MOST_NAME = 300
+_DIGITS = 6
 #: How long a node may take to answer, and its services to be discovered.
 _ANSWER_S = 3.0
 _THERE_S = 2.0
@@ -49,6 +50,8 @@ class NodeParameters:
 
     async def of(self, node_name: str) -> list[dict[str, Any]]:
         """What of a node's parameters may be set, with values and limits, as JSON has it.
+
+        Lists of classes are as the node has them: see `class_changes`.
 
         Raises
         ------
@@ -76,6 +79,25 @@ class NodeParameters:
             if shown is not None:
                 found.append({'node': node_name, **shown})
         return found
+
+    async def classes(self, node_name: str, name: str) -> list[str]:
+        """The value of a parameter that is a list of classes.
+
+        Raises
+        ------
+        ParameterError
+            When it is none, or the node does not answer.
+        """
+        shown = printable(name, _MOST_NAME)
+        if name.rpartition('.')[2] != CLASSES or len(name) > _MOST_NAME or not _can_be_sent(name):
+            raise ParameterError(f'{shown} is no list of classes', shown)
+        got = await self._call(
+            GetParameters, node_name, 'get_parameters', GetParameters.Request(names=[name])
+        )
+        value = parameter_value_to_python(got.values[0]) if got.values else None
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise ParameterError(f'{printable(node_name)} has no list of classes {shown}', shown)
+        return [each for each in value if each]
 
     async def set(self, node_name: str, name: str, value: Any) -> None:
         """Set one of them.
@@ -146,8 +168,7 @@ def _shown(name: str, descriptor: ParameterDescriptor, value: Any) -> dict[str, 
     if name.rpartition('.')[2] == CLASSES:
         if descriptor.type != ParameterType.PARAMETER_STRING_ARRAY:
             return None
-        chosen = [printable(each, 100) for each in (value or [])[:_MOST_CLASSES] if each]
-        return {**told, 'kind': 'classes', 'value': chosen}
+        return {**told, 'kind': 'classes', 'value': [each for each in value or [] if each]}
     if name.rpartition('.')[2] == ENABLE:
         if descriptor.type != ParameterType.PARAMETER_BOOL:
             return None
@@ -156,7 +177,9 @@ def _shown(name: str, descriptor: ParameterDescriptor, value: Any) -> dict[str, 
         return None
     limits = descriptor.floating_point_range
     low, high = (limits[0].from_value, limits[0].to_value) if limits else (0.0, 1.0)
-    numbers = {'value': finite(value), 'from': finite(low), 'to': finite(high)}
+    numbers = {
+        key: finite(each, _DIGITS) for key, each in (('value', value), ('from', low), ('to', high))
+    }
     return {**told, 'kind': 'number', **numbers}
 
 

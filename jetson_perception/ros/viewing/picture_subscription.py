@@ -15,6 +15,7 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.callback_errors import LOG_EVERY_S
 from jetson_perception.ros.image_messages import frame_from_image, jpeg_message, stamp_ns
 from jetson_perception.ros.quiet_events import NO_WARNINGS
+from jetson_perception.ros.viewing.topics import OF_COMPRESSED
 from jetson_perception.view.robot import Picture
 
 if TYPE_CHECKING:
@@ -41,19 +42,22 @@ class PictureSubscription:
         A topic of CompressedImage if it ends so, else of Image.
     give : callable
         Called with each Picture.
+    reliable : bool
+        Whether to ask again for files that are lost on their way: not each publisher has them.
     """
 
-    def __init__(self, node: Node, topic: str, give: Callable[[Picture], None]) -> None:
+    def __init__(
+        self, node: Node, topic: str, give: Callable[[Picture], None], *, reliable: bool
+    ) -> None:
         self._node = node
         self._topic = topic
         self._give = give
         self._said_s = -LOG_EVERY_S
         self._worker: NewestWorker[Image] | None = None
-        is_compressed = topic.endswith('/compressed')
+        is_compressed = topic.endswith(OF_COMPRESSED)
         if not is_compressed:
             self._worker = NewestWorker(self._encode, f'{topic} encoding', 'the newest image')
         base = qos.COMPRESSED_INPUT if is_compressed else qos.IMAGE_INPUT
-        reliable = is_compressed and qos.all_reliable(node.get_publishers_info_by_topic(topic))
         self._subscription: Any = node.create_subscription(
             CompressedImage if is_compressed else Image,
             topic,

@@ -40,7 +40,7 @@ class ResultFollower:
     def __init__(self, node: Node, give: Callable[[MakeRecord], None]) -> None:
         self._node = node
         self._give = give
-        self._followed = FollowedTopics(node, self._subscribe)
+        self._followed = FollowedTopics(node, self._subscribe, self._is_reliable)
         self._timer: Any = node.create_timer(_LOOK_S, self._look)
         self._look()
 
@@ -52,8 +52,11 @@ class ResultFollower:
     def _look(self) -> None:
         self._followed.update(recorded_topics(self._node.get_topic_names_and_types()))
 
+    def _is_reliable(self, name: str) -> bool:
+        return qos.all_reliable(self._node.get_publishers_info_by_topic(name))
+
     def _subscribe(self, name: str, kind: str) -> Any:
-        reliable = qos.all_reliable(self._node.get_publishers_info_by_topic(name))
+        reliable = self._is_reliable(name)
         return self._node.create_subscription(
             RECORDED[kind].message_type,
             name,

@@ -15,7 +15,8 @@ from jetson_perception.ros.callback_errors import LOG_EVERY_S
 from jetson_perception.ros.quiet_events import NO_WARNINGS
 from jetson_perception.ros.viewing.facts import CONVERSIONS
 from jetson_perception.ros.viewing.followed_topics import FollowedTopics
-from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
+from jetson_perception.ros.viewing.settings_follower import SettingsFollower
+from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, topics_of
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -52,6 +53,7 @@ class StateFollower:
         self._state = state
         self._wanted = wanted
         self._followed = FollowedTopics(node, self._subscribe)
+        self._settings = SettingsFollower(node, state)
         self._unread: dict[str, bytes] = {}
         self._timers: list[Any] = []
         self._said_s = -LOG_EVERY_S
@@ -71,13 +73,15 @@ class StateFollower:
             self._node.destroy_timer(timer)
         self._timers = []
         self._followed.close()
+        self._settings.close()
         self._state.clear()
 
     def _look(self) -> None:
         """Follow new topics, and leave those that are gone."""
-        topics = sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+        topics = topics_of(self._node, self._wanted)
         self._state.set_streams(list(topics.pictures))
         self._followed.update(topics.facts)
+        self._settings.update(topics.facts)
         self._state.forget_quiet()
 
     def _subscribe(self, name: str, kind: str) -> Any:

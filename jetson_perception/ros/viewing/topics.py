@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from rclpy.node import Node
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -32,7 +34,7 @@ _RECORDED_ENDS = {
     SUMMARY: '/summary',
     CLASSIFICATION: '/classification',
 }
-_OF_COMPRESSED = '/compressed'
+OF_COMPRESSED = '/compressed'
 #: DDS has names that ROS has not, which cannot be subscribed to.
 _NAME = re.compile(r'(/[A-Za-z_][A-Za-z0-9_]*)+')
 _MOST_NAME = 255
@@ -57,7 +59,9 @@ class Topics(NamedTuple):
 
 
 def sorted_out(
-    graph: Iterable[tuple[str, list[str]]], wanted: frozenset[str] = frozenset()
+    graph: Iterable[tuple[str, list[str]]],
+    wanted: frozenset[str] = frozenset(),
+    is_published: Callable[[str], bool] = lambda name: True,
 ) -> Topics:
     """What of the graph's names and types is shown.
 
@@ -67,19 +71,31 @@ def sorted_out(
         As rclpy gives it.
     wanted : frozenset of str
         Image topics that are shown beside those that our nodes draw, raw or compressed.
+    is_published : callable
+        Whether a topic has a publisher: who only listens keeps one in the graph.
     """
     pictures: dict[str, str] = {}
     facts: dict[str, str] = {}
     for name, types in sorted(graph):
         if not _is_name(name):
             continue
-        raw = name.removesuffix(_OF_COMPRESSED)
+        raw = name.removesuffix(OF_COMPRESSED)
         is_shown = raw.endswith('/annotated') or bool({name, raw} & wanted)
         # Sorted, a compressed topic comes after the raw one, and takes its place.
-        if is_shown and (IMAGE if name == raw else COMPRESSED) in types:
+        is_stream = is_shown and (IMAGE if name == raw else COMPRESSED) in types
+        if is_stream and is_published(name):
             pictures[raw] = name
         facts.update((name, kind) for kind in _kinds(name, types, _ENDS))
     return Topics(dict(list(pictures.items())[:_MOST]), dict(list(facts.items())[:_MOST]))
+
+
+def topics_of(node: Node, wanted: frozenset[str]) -> Topics:
+    """What is shown of the graph, as a node sees it now."""
+
+    def is_published(name: str) -> bool:
+        return node.count_publishers(name) > 0
+
+    return sorted_out(node.get_topic_names_and_types(), wanted, is_published)
 
 
 def recorded_topics(graph: Iterable[tuple[str, list[str]]]) -> dict[str, str]:

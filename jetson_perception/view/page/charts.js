@@ -1,20 +1,22 @@
 // Charts of what changes over time, as SVG.
 import { drawing, element, setText } from './dom.js';
 
-const POINTS = 150;
-const POINTS_PER_S = 5;
+const SECONDS = 30;
+// Figures come every few seconds at least: where they did not, nothing is known.
+const GAP_MS = 7000;
 const WIDTH = 300;
 const HEIGHT = 80;
 
 // Colors that can be told apart, on light and dark ground, also by most who see colors differently.
 const COLORS = ['#1f8fd1', '#d1730f', '#199a6b', '#c259a0', '#8f7a12', '#7a6fd0', '#c4483f', '#4f9aa8'];
 
-export const color = (index) => COLORS[index % COLORS.length];
-
-// Lines over the last points. `label` tells who does not see it what it shows now.
+// Lines over the last seconds. `label` tells who does not see it what it shows now.
 export class Chart {
+  // Of each line, points of [time, value], and the number of its color, which it keeps.
+  #lines = new Map();
+  #colors = new Map();
+
   constructor(unit) {
-    this.lines = new Map();
     this.unit = unit;
     this.scale = element('p', { class: 'scale muted', 'aria-hidden': 'true' });
     this.svg = drawing('svg', {
@@ -26,42 +28,63 @@ export class Chart {
     return [this.svg, this.scale];
   }
 
+  // The color of a line that was added.
+  color(name) {
+    return COLORS[this.#colors.get(name) % COLORS.length];
+  }
+
   add(values, label) {
-    for (const name of values.keys()) if (!this.lines.has(name)) this.lines.set(name, []);
-    for (const [name, points] of this.lines) {
-      points.push(values.get(name) ?? null);
-      if (points.length > POINTS) points.shift();
+    const now = performance.now();
+    for (const name of values.keys()) {
+      if (!this.#lines.has(name)) {
+        this.#lines.set(name, []);
+        this.#colors.set(name, this.#freeColor());
+      }
     }
-    this.#draw();
+    for (const [name, points] of this.#lines) {
+      points.push([now, values.get(name) ?? null]);
+      while (points[0][0] < now - SECONDS * 1000) points.shift();
+      if (!values.has(name) && points.every(([, value]) => value === null)) {
+        this.#lines.delete(name);
+        this.#colors.delete(name);
+      }
+    }
+    this.#draw(now);
     this.svg.setAttribute('aria-label', label);
   }
 
-  #draw() {
-    const all = [...this.lines.values()].flat().filter((value) => value !== null);
-    const top = Math.max(...all, 1e-6) * 1.1;
+  #freeColor() {
+    const taken = new Set(this.#colors.values());
+    let number = 0;
+    while (taken.has(number)) number += 1;
+    return number;
+  }
+
+  #draw(now) {
+    const all = [...this.#lines.values()].flat().map(([, value]) => value);
+    const top = Math.max(...all.filter((value) => value !== null), 1e-6) * 1.1;
     const grid = [0.02, 0.5, 0.98].map((part) => drawing('line', {
       class: 'grid', x1: 0, x2: WIDTH, y1: HEIGHT * part, y2: HEIGHT * part,
     }));
-    const lines = [...this.lines.values()].map((points, index) => drawing('path', {
-      class: 'line', stroke: color(index), d: path(points, top),
+    const lines = [...this.#lines].map(([name, points]) => drawing('path', {
+      class: 'line', stroke: this.color(name), d: path(points, top, now),
     }));
-    setText(this.scale, `0 to ${this.unit(top)}, ${POINTS / POINTS_PER_S} s`);
+    setText(this.scale, `0 to ${this.unit(top)}, ${SECONDS} s`);
     this.svg.replaceChildren(...grid, ...lines);
   }
 }
 
-function path(points, top) {
+function path(points, top, now) {
   let text = '';
-  let isOpen = false;
-  points.forEach((value, i) => {
-    if (value === null) {
-      isOpen = false;
-      return;
+  let before = null;
+  for (const [time, value] of points) {
+    if (value !== null) {
+      const x = WIDTH * (1 - (now - time) / (SECONDS * 1000));
+      const y = HEIGHT - (value / top) * HEIGHT;
+      const isOpen = before !== null && time - before < GAP_MS;
+      text += `${isOpen ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`;
     }
-    const x = WIDTH - (points.length - 1 - i) * (WIDTH / (POINTS - 1));
-    const y = HEIGHT - (value / top) * HEIGHT;
-    text += `${isOpen ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`;
-    isOpen = true;
-  });
+    before = value === null ? null : time;
+  }
   return text;
 }

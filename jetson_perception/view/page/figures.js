@@ -1,5 +1,5 @@
 // Results and figures in words: diagnostics, latency, class ratios, detections.
-import { Chart, color } from './charts.js';
+import { Chart } from './charts.js';
 import { element, keyed, setText } from './dom.js';
 
 const byId = (id) => document.getElementById(id);
@@ -38,22 +38,25 @@ export function showEngines(engines) {
       values.set(`${stage.name}, median`, stage.median);
       values.set(`${stage.name}, 99 %`, stage.p99);
     }
-    const told = [...values].map(([what, ms]) => `${what}: ${number(ms)} ms`);
+    const told = new Map([...values].map(([what, ms]) => [what, `${what}: ${number(ms)} ms`]));
     setText(title, `${one.engine}: ${number(one.rate)} Hz`);
     setText(runtime, one.runtime ? `${one.runtime}; ${one.input}` : one.input);
-    latencies.get(name(one)).add(values, `latency of ${one.engine}: ${told.join(', ')}`);
-    showLegend(legend, told);
+    const chart = latencies.get(name(one));
+    chart.add(values, `latency of ${one.engine}: ${[...told.values()].join(', ')}`);
+    showLegend(legend, chart, told);
     setText(counts, `processed ${one.processed}, skipped ${one.skipped}, failed ${one.failed}, `
       + `lost ${one.lost}`);
   });
 }
 
-function showLegend(list, texts) {
-  keyed(list, texts.map((text, i) => [i, text]), ([i]) => i, ([i]) => {
-    const key = element('span', { class: 'key', 'aria-hidden': 'true' });
-    key.style.background = color(i);
-    return element('li', {}, key, element('span'));
-  }).forEach((item, i) => setText(item.lastChild, texts[i]));
+// A text for each line of the chart that has a value now.
+function showLegend(list, chart, told) {
+  const items = keyed(list, [...told.keys()], (name) => name, () => element(
+    'li', {}, element('span', { class: 'key', 'aria-hidden': 'true' }), element('span')));
+  [...told].forEach(([name, text], i) => {
+    items[i].firstChild.style.background = chart.color(name);
+    setText(items[i].lastChild, text);
+  });
 }
 
 const ratios = new Map();
@@ -68,11 +71,13 @@ export function showAreas(areas) {
     const [title, , , legend] = blocks[i].children;
     // The first class is the background, beside which the others could not be seen.
     const classes = area.classes.length > 1 ? area.classes.slice(1, 9) : area.classes;
-    const told = classes.map((one) => `${one.name}: ${number(100 * (one.ratio ?? 0), 2)} %`);
+    const told = new Map(classes.map((one) => [
+      one.name, `${one.name}: ${number(100 * (one.ratio ?? 0), 2)} %`]));
     setText(title, area.engine);
     const values = new Map(classes.map((one) => [one.name, one.ratio]));
-    ratios.get(area.engine).add(values, `class ratios of ${area.engine}: ${told.join(', ')}`);
-    showLegend(legend, told);
+    const chart = ratios.get(area.engine);
+    chart.add(values, `class ratios of ${area.engine}: ${[...told.values()].join(', ')}`);
+    showLegend(legend, chart, told);
   });
 }
 

@@ -5,11 +5,21 @@ import { onChoice, wish } from './way.js';
 
 const AGAIN_MS = 1000;
 const CHOSEN_MS = 200;
+const LINK = 'link';
 const RATE_OVER_MS = 2000;
 
 export function showStreams(topics) {
   keyed(document.getElementById('streams'), topics, (topic) => topic, (topic) => stream(topic));
   document.getElementById('no-streams').hidden = topics.length > 0;
+}
+
+// While the link is gone, nothing is asked for: a browser that waits for one answer asks for nothing
+// else at the same address, so that the state would wait too.
+let isLinkLost = false;
+
+export function setLinkLost(isLost) {
+  isLinkLost = isLost;
+  document.dispatchEvent(new Event(LINK));
 }
 
 function stream(topic) {
@@ -29,6 +39,7 @@ function stream(topic) {
   const ending = new AbortController();
   document.addEventListener('visibilitychange', seen, { signal: ending.signal });
   onChoice(() => pictures.openAgain(true), ending.signal);
+  document.addEventListener(LINK, () => pictures.update(), { signal: ending.signal });
   figure.addEventListener('gone', () => {
     ending.abort();
     pictures.close();
@@ -63,23 +74,24 @@ class Pictures {
 
   setPaused(paused) {
     this.#paused = paused;
-    this.#update();
+    this.update();
   }
 
   // Nobody looks at a page in the background: then nothing is sent, or drawn by the robot.
   setHidden(hidden) {
     this.#hidden = hidden;
-    this.#update();
+    this.update();
   }
 
   close() {
     this.#closed = true;
     clearInterval(this.#ticking);
-    this.#update();
+    this.update();
   }
 
-  #update() {
-    const wanted = !(this.#closed || this.#paused || this.#hidden);
+  // Open what is wanted, and close what is not.
+  update() {
+    const wanted = !(this.#closed || this.#paused || this.#hidden || isLinkLost);
     clearTimeout(this.#timer);
     if (wanted && this.#socket === null) this.#open();
     if (!wanted) this.#leave();
@@ -91,7 +103,7 @@ class Pictures {
     this.#leave();
     // Who chooses by keys passes what is between.
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#update(), CHOSEN_MS);
+    this.#timer = setTimeout(() => this.update(), CHOSEN_MS);
   }
 
   #leave() {
@@ -117,7 +129,9 @@ class Pictures {
     const next = () => {
       if (socket.readyState === WebSocket.OPEN) socket.send('next');
     };
-    socket.onmessage = async (message) => {
+    // Pictures are read side by side, and shown in the order in which they came.
+    let showing = Promise.resolve();
+    socket.onmessage = (message) => {
       if (typeof message.data === 'string') {
         this.#figures = JSON.parse(message.data);
         return;
@@ -125,13 +139,16 @@ class Pictures {
       if (isVideo(message.data)) {
         this.#decode(message.data, next);
       } else {
-        await this.#show(new Blob([message.data]));
-        next();
+        const read = createImageBitmap(new Blob([message.data])).catch(() => null);
+        showing = showing.then(async () => {
+          this.#show(await read, this.#socket === socket);
+          next();
+        });
       }
     };
     socket.onclose = () => {
       this.#forget();
-      this.#timer = setTimeout(() => this.#update(), AGAIN_MS);
+      this.#timer = setTimeout(() => this.update(), AGAIN_MS);
     };
     this.#socket = socket;
   }
@@ -144,14 +161,10 @@ class Pictures {
     this.#video.decode(data);
   }
 
-  async #show(blob) {
-    let picture;
-    try {
-      picture = await createImageBitmap(blob);
-    } catch {
-      return; // damaged on its way to the robot's topic; the next one replaces it
-    }
-    this.#draw(picture, picture.width, picture.height);
+  // None is a picture that was damaged on its way to the robot's topic; the next one replaces it.
+  #show(picture, isWanted) {
+    if (picture && isWanted) this.#draw(picture, picture.width, picture.height);
+    else picture?.close();
   }
 
   #draw(picture, width, height) {

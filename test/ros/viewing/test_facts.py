@@ -4,7 +4,13 @@ import math
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from jetson_perception.msg import PipelineStats, StageLatency
-from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
 
 from jetson_perception.ros.viewing.facts import CONVERSIONS, diagnosis
 
@@ -50,6 +56,13 @@ def test_more_objects_than_are_shown():
     msg = Detection2DArray(detections=[Detection2D()] * 1000)
     told = converted('vision_msgs/msg/Detection2DArray', '/d', msg)
     assert (told['count'], len(told['objects'])) == (1000, 50)
+
+
+def test_all_labels_are_known_as_they_are():
+    """Those that are chosen are said to the node, which knows them by these names alone."""
+    names = [f'class {number}\n' for number in range(1200)]
+    msg = LabelInfo(class_map=[VisionClass(class_name=each) for each in names])
+    assert converted('vision_msgs/msg/LabelInfo', '/d/label_info', msg) == names
 
 
 def test_stages_without_frames_are_left_out():

@@ -39,6 +39,16 @@ def test_streams_of_pictures(graph, pictures):
     assert sorted_out(graph, frozenset(['/wanted'])).pictures == pictures
 
 
+def test_what_nobody_publishes_is_no_stream():
+    """Who only listens keeps a topic in the graph, and would hide one that is published."""
+    graph = [(f'/{name}/annotated', [IMAGE]) for name in 'ab'] + [
+        (f'/{name}/annotated/compressed', [COMPRESSED]) for name in 'bc'
+    ]
+    published = {'/a/annotated', '/b/annotated'}
+    found = sorted_out(graph, is_published=published.__contains__).pictures
+    assert found == {'/a/annotated': '/a/annotated', '/b/annotated': '/b/annotated'}
+
+
 def test_topics_of_facts_are_known_by_type_and_name():
     graph = [
         ('/yolo/det/detections', [DETECTIONS]),
