@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from command_output import write_picture, write_video
+from heard_signals import hear_signals
 from onnx_models import color_segmentation, detector, endless_segmentation
 
 from jetson_perception.camera import named_frames
@@ -267,6 +268,7 @@ class TestCtrlC:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+            preexec_fn=hear_signals,
         ) as process:
             lines = [process.stdout.readline(), process.stdout.readline()]
             process.send_signal(number)

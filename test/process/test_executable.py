@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from heard_signals import hear_signals
 
 WAIT_S = 20.0
 PRINT = """
@@ -152,7 +153,7 @@ def start_command(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
+            **{'preexec_fn': hear_signals, **options},
         )
         started.append(process)
         assert process.stdout.readline() == f'{ready}\n'
@@ -215,6 +216,7 @@ class TestCommandsThatAreToldToEnd:
         )
         pid, terminal = pty.fork()
         if not pid:
+            hear_signals()
             os.chdir(tmp_path)
             os.execv(sys.executable, [sys.executable, '-c', RUN])
         said = b''
