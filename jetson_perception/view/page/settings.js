@@ -1,7 +1,7 @@
 // Sliders and toggles that set parameters of nodes while they run.
 import { element, keyed, setText } from './dom.js';
 import { changeCount, isSending, Setting, whenIdle } from './setting.js';
-import { drop, say } from './setting_problem.js';
+import { dropUnread, sayUnread } from './setting_problem.js';
 
 const all = document.getElementById('settings');
 // Of each block of a node, what was made for its parameters, by name.
@@ -33,7 +33,7 @@ async function readOnce() {
     if (!response.ok) throw new Error(await response.text());
     parameters = await response.json();
   } catch (error) {
-    say(`The settings cannot be read: ${error.message}`, change);
+    sayUnread(`The settings cannot be read: ${error.message}`, change);
     return;
   }
   // It may have begun before what was set meanwhile.
@@ -41,7 +41,7 @@ async function readOnce() {
     isWanted = true;
     return;
   }
-  drop(change);
+  dropUnread();
   show(parameters);
 }
 
