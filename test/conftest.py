@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -211,6 +212,16 @@ def let_go_of_participants():
     if _participants() > _left:
         gc.collect()
     _left = max(_participants(), 1)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What systemd hears, through a socket as its own."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / 'notify'))
+        listener.setblocking(False)
+        monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
+        yield listener
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
 
+from busy_loops import busy_loops  # noqa: E402
 from listening_node import listening_node  # noqa: E402
 
 from jetson_perception.bringup import NodeProcess  # noqa: E402
@@ -100,8 +101,7 @@ def measured(
         while not newest or not newest[0].frames_processed:
             seg.check()
             listener.spin(0.1)
-        for _ in range(loops):
-            stack.enter_context(busy_loop())
+        stack.enter_context(busy_loops(loops))
         listener.spin(SETTLE_S)
         before, begun = newest[0], time.monotonic()
         pictures.clear()
@@ -121,16 +121,6 @@ def camera(arguments: argparse.Namespace) -> Iterator[None]:
             yield
         finally:
             driver.terminate()
-
-
-@contextmanager
-def busy_loop() -> Iterator[None]:
-    """A process that counts without end."""
-    with subprocess.Popen([sys.executable, '-c', 'while True: pass']) as loop:
-        try:
-            yield
-        finally:
-            loop.kill()
 
 
 if __name__ == '__main__':

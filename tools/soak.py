@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
 
+from busy_loops import busy_loops  # noqa: E402
 from soaking import plot  # noqa: E402
 from soaking.camera import NAMES  # noqa: E402
 from soaking.samples import Sample, imbalance, sample, slope  # noqa: E402
@@ -203,17 +204,6 @@ def cameras(rate_hz: float) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@contextmanager
-def busy_loops() -> Iterator[None]:
-    """As many processes as there are cores, each of which takes one as far as it can."""
-    with ExitStack() as stack:
-        for _ in os.sched_getaffinity(0):
-            loop = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
-            stack.callback(loop.wait)
-            stack.callback(loop.kill)
-        yield
-
-
 def highest_rate(folder: Path) -> float:
     """Results a second of the fastest engine, for each camera, where images come without end."""
     with running_nodes(folder) as (_, listener), cameras(FASTEST_HZ):
@@ -245,7 +235,7 @@ class Soak:
         listener, arguments = self._listener, self._arguments
         with cameras(rate_hz) as camera:
             listener.wait_for_all()
-            with busy_loops():
+            with busy_loops(len(os.sched_getaffinity(0))):
                 listener.spin(60 * arguments.warm_up * _BUSY_SHARE)
             listener.spin(60 * arguments.warm_up * (1 - _BUSY_SHARE))
             begun, told_s = time.monotonic(), 0.0

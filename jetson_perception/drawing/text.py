@@ -142,7 +142,7 @@ def _is_printable(name: str) -> bool:
 
 def _pieces(text: str) -> list[str]:
     """The digits of a text, which recur even where its numbers do not, and what is between."""
-    if any(map(_FROM_THE_RIGHT.__contains__, map(unicodedata.bidirectional, text))):
+    if any(unicodedata.bidirectional(letter) in _FROM_THE_RIGHT for letter in text):
         return [text]
     return _PIECE.findall(text)
 

@@ -25,6 +25,7 @@ from jetson_perception.images.picture_header import (
     MAX_IMAGE_PIXELS,
     PNG_SIGNATURE,
     PictureHeader,
+    modern_picture,
     picture_format,
     read_picture_header,
 )
@@ -82,7 +83,7 @@ def check_picture(
     try:
         header = read_picture_header(data)
     except ImageError as err:
-        known = picture_format(data) in formats or CONVERT in str(err)
+        known = picture_format(data) in formats or modern_picture(data)
         raise ImageError(f'{err}' if known else f'{err}; {taken} are supported') from err
     if header.format not in formats:
         raise ImageError(f'{header.format}, which is not supported; {taken} are')

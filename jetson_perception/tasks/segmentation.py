@@ -492,10 +492,9 @@ def _contenders(scores: NDArray[np.float32]) -> list[int]:
     score is negative; and a class whose scores are below that nowhere is the best.
     """
     floor = scores.min()
-    with np.errstate(invalid='ignore'):  # a score of minus infinity rules out none
-        bar = floor + (scores.max(axis=0).min() - floor) / 4
-        bar -= _ROUNDING * (np.abs(floor) + np.abs(bar))
-    # Not `>= bar`, which would leave out NaN.
+    bar = floor + (scores.max(axis=0).min() - floor) / 4
+    bar -= _ROUNDING * (np.abs(floor) + np.abs(bar))
+    # Not `>= bar`, which would leave out NaN: a score of minus infinity rules out none.
     contenders = ~(scores.max(axis=(1, 2)) < bar)
     # Logits go far below 0, so few of their classes are left out by that.
     if np.count_nonzero(contenders) > max(_FEW_CLASSES, len(scores) // 2):

@@ -127,14 +127,9 @@ def test_scales_and_loops(opened, tmp_path):
     assert {frame.pixels.shape for frame in frames} == {(10, 20, 3)}
 
 
-@pytest.mark.parametrize(
-    ('rate', 'gaps_s'),
-    [
-        pytest.param(None, [0, 0.02, 0.02], id='as_recorded'),
-        pytest.param(4.0, [None] * 3, id='rate'),
-    ],
-)
-def test_pace(opened, tmp_path, monkeypatch, rate, gaps_s):
+@pytest.fixture
+def waits(monkeypatch):
+    """Rate and gap of each wait of a pacer, none of which takes time."""
     waits = []
 
     class StandInPacer:
@@ -145,6 +140,17 @@ def test_pace(opened, tmp_path, monkeypatch, rate, gaps_s):
             waits.append((self.rate, gap_s))
 
     monkeypatch.setattr(bag_module, 'Pacer', StandInPacer)
+    return waits
+
+
+@pytest.mark.parametrize(
+    ('rate', 'gaps_s'),
+    [
+        pytest.param(None, [0, 0.02, 0.02], id='as_recorded'),
+        pytest.param(4.0, [None] * 3, id='rate'),
+    ],
+)
+def test_pace(opened, tmp_path, waits, rate, gaps_s):
     path = write_bag(tmp_path / 'drive', [40, 120, 200])
     read_all(opened(f'bag://{path}', frame_rate=rate))
     assert waits[:3] == [(rate or 0, pytest.approx(gap) if gap else gap) for gap in gaps_s]
@@ -159,25 +165,16 @@ def test_pace(opened, tmp_path, monkeypatch, rate, gaps_s):
     ],
 )
 def test_the_first_image_of_another_round_is_a_gap_behind_the_last(
-    opened, tmp_path, monkeypatch, grays, gap_s
+    opened, tmp_path, waits, grays, gap_s
 ):
-    waits = []
-
-    class StandInPacer:
-        def __init__(self, rate):
-            pass
-
-        def wait(self, cancelled, gap_s=None):
-            waits.append(gap_s)
-
-    monkeypatch.setattr(bag_module, 'Pacer', StandInPacer)
     path = write_bag(tmp_path / 'drive', grays)
     source = opened(f'bag://{path}', loop=True, frame_rate=None)
     usable = sum(gray is not None for gray in grays)
     for _ in range(2 * usable + 1):
         source.read()
-    assert waits[0] == 0
-    assert waits[usable] == waits[2 * usable] == pytest.approx(gap_s)
+    gaps_s = [gap_s for _, gap_s in waits]
+    assert gaps_s[0] == 0
+    assert gaps_s[usable] == gaps_s[2 * usable] == pytest.approx(gap_s)
 
 
 @pytest.mark.parametrize(

@@ -352,17 +352,14 @@ class TestState:
         assert not log_lines(process, r'\[(ERROR|FATAL)\]')
 
 
-def test_systemd_hears_that_it_is_well(peer, start, tmp_path):
+def test_systemd_hears_that_it_is_well(peer, start, systemd):
     """Else it would end the view, and start it again, for ever."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
-        systemd.bind(str(tmp_path / 'notify'))
-        systemd.settimeout(DEADLINE_S)
-        environment = {'NOTIFY_SOCKET': str(tmp_path / 'notify')}
-        start(NodeProcess('view', arguments=('--port', '0'), environment=environment))
-        for _ in range(2):
-            ready, status, watchdog = systemd.recv(1000).decode().splitlines()
-            assert (ready, watchdog) == ('READY=1', 'WATCHDOG=1')
-            assert status.startswith('STATUS=the live view is at http://127.0.0.1:')
+    systemd.settimeout(DEADLINE_S)
+    start(NodeProcess('view', arguments=('--port', '0')))
+    for _ in range(2):
+        ready, status, watchdog = systemd.recv(1000).decode().splitlines()
+        assert (ready, watchdog) == ('READY=1', 'WATCHDOG=1')
+        assert status.startswith('STATUS=the live view is at http://127.0.0.1:')
 
 
 class TestParameters:

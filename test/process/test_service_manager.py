@@ -11,15 +11,6 @@ import pytest
 from jetson_perception.process.service_manager import tell_service_manager
 
 
-@pytest.fixture
-def systemd(tmp_path, monkeypatch):
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
-        listener.bind(str(tmp_path / 'notify'))
-        listener.setblocking(False)
-        monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
-        yield listener
-
-
 def heard(listener):
     return listener.recv(10_000).decode().splitlines()
 

@@ -1,7 +1,5 @@
 """The line of diagnostics about a node's condition."""
 
-import socket
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -70,14 +68,11 @@ def test_says_what_matters_most(report, changes, level, message, with_progress):
     assert ('progress' in values) is with_progress
 
 
-def test_systemd_hears_of_it_and_restarts_what_hangs(report, tmp_path, monkeypatch):
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
-        systemd.bind(str(tmp_path / 'notify'))
-        monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
-        report.status(replace(IDLE, problem='no model'))  # which a restart does not mend
-        report.status(replace(IDLE, active=True, hang='it hangs'))
-        assert systemd.recv(1000) == b'READY=1\nSTATUS=no model\nWATCHDOG=1\n'
-        assert systemd.recv(1000) == b'READY=1\nSTATUS=it hangs\n'
+def test_systemd_hears_of_it_and_restarts_what_hangs(report, systemd):
+    report.status(replace(IDLE, problem='no model'))  # which a restart does not mend
+    report.status(replace(IDLE, active=True, hang='it hangs'))
+    assert systemd.recv(1000) == b'READY=1\nSTATUS=no model\nWATCHDOG=1\n'
+    assert systemd.recv(1000) == b'READY=1\nSTATUS=it hangs\n'
 
 
 def test_what_a_callback_raised_is_a_warning(report):

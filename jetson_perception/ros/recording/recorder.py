@@ -87,14 +87,10 @@ class Recorder:
                 continue
             publishers = self._node.get_publishers_info_by_topic(topic)
             offered = all_reliable(publishers), _all_latched(publishers)
-            asked = self._asked.get(topic)
-            if publishers and (asked is None or _is_deaf(asked, offered)):
-                # What one publisher does not offer is asked for no more, whoever comes next.
-                kept = (
-                    offered
-                    if asked is None
-                    else (asked[0] and offered[0], asked[1] and offered[1])
-                )
+            # What one publisher does not offer is asked for no more, whoever comes next.
+            asked = self._asked.get(topic, (True, True))
+            kept = asked[0] and offered[0], asked[1] and offered[1]
+            if publishers and self._asked.get(topic) != kept:
                 self._record(topic, types, *kept)
 
     def _record(self, topic: str, types: list[str], reliable: bool, latched: bool) -> None:
@@ -163,11 +159,6 @@ def _all_latched(publishers: Iterable[TopicEndpointInfo]) -> bool:
     return all(
         info.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for info in publishers
     )
-
-
-def _is_deaf(asked: tuple[bool, bool], offered: tuple[bool, bool]) -> bool:
-    """Whether something is asked for that not all publishers offer."""
-    return any(wanted and not there for wanted, there in zip(asked, offered, strict=True))
 
 
 def _offered(profile: QoSProfile) -> Qos:

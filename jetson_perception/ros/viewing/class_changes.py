@@ -13,6 +13,9 @@ from jetson_perception.printable import printable, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+MOST_CLASSES = 30_000
+"""Of a model, which may have those of ImageNet-21k; of more, none is known."""
+
 _MOST_SHOWN = 1000
 _MOST_NAME = 100
 

@@ -10,6 +10,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from jetson_perception.msg import PipelineStats, SegmentationSummary
 from jetson_perception.printable import printable
+from jetson_perception.ros.viewing.class_changes import MOST_CLASSES
 from jetson_perception.ros.viewing.topics import (
     DETECTIONS,
     DIAGNOSTICS,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_OBJECTS = 50
 _MOST_CLASSES = 1000
-#: Of a model, which may have those of ImageNet-21k; of more, none is known.
-_MOST_LABELS = 30_000
 _MOST_STAGES = 20
 _MOST_STATUSES = 200
 _NAME = 100
@@ -92,7 +91,7 @@ def _summary(topic: str, msg: Any) -> dict[str, Any]:
 
 def _labels(topic: str, msg: Any) -> list[str]:
     """All names as they are, by which classes are chosen: one that is left out could not be."""
-    names = msg.class_map if len(msg.class_map) <= _MOST_LABELS else []
+    names = msg.class_map if len(msg.class_map) <= MOST_CLASSES else []
     return [each.class_name for each in names]
 
 

@@ -12,6 +12,7 @@ from rclpy.parameter import Parameter, parameter_value_to_python
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable, quoted
+from jetson_perception.ros.viewing.class_changes import MOST_CLASSES
 from jetson_perception.ros.viewing.facts import finite
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ THRESHOLDS = ('score_threshold', 'iou_threshold')
 CLASSES = 'classes'
 ENABLE = 'enable'
 _MOST_PARAMETERS = 64
-_MOST_CLASSES = 30_000
 _MOST_NAME = 300
 _DIGITS = 6
 #: How long a node may take to answer, and its services to be discovered.
@@ -189,7 +189,7 @@ def _parameter(name: str, value: Any) -> Parameter:
     if not _can_be_sent(name):
         raise ParameterError(f'{shown} is no name of a parameter', shown)
     if name.rpartition('.')[2] == CLASSES:
-        is_list = isinstance(value, list) and len(value) <= _MOST_CLASSES
+        is_list = isinstance(value, list) and len(value) <= MOST_CLASSES
         if not (is_list and all(isinstance(each, str) and len(each) <= 200 for each in value)):
             raise ParameterError(f'{shown} has to be a list of names of classes', shown)
         for each in value:

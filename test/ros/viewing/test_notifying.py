@@ -1,42 +1,15 @@
 """What systemd hears of the live view, through a socket as its own."""
 
 import asyncio
-import socket
 import threading
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
-import rclpy
-from rclpy.signals import SignalHandlerOptions
 
-from jetson_perception.ros.viewing.node_thread import NodeThread
 from jetson_perception.ros.viewing.notifying import keep_notifying
 
 DEADLINE_S = 30
 WELL = b'READY=1\nSTATUS=the page is there\nWATCHDOG=1\n'
-
-
-@pytest.fixture
-def thread():
-    """The thread of a real node."""
-    context = rclpy.Context()
-    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node('notifying', context=context)
-    made = NodeThread(node)
-    made.start()
-    yield made
-    assert made.close()
-    node.destroy_node()
-    rclpy.try_shutdown(context=context)
-
-
-@pytest.fixture
-def systemd(tmp_path, monkeypatch):
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
-        listener.bind(str(tmp_path / 'notify'))
-        listener.setblocking(False)
-        monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
-        yield listener
 
 
 def test_a_view_whose_node_hangs_says_nothing(thread, systemd):
